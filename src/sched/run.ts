@@ -1,0 +1,49 @@
+/**
+ * Running a call to its end from plain code, with or without other tasks around it.
+ *
+ * `runToEnd` is the one door from plain code into `Steps` and `Blocking`. In the build for
+ * run-to-end the call has already returned its value when `runToEnd` sees it.
+ */
+import { assert } from "../base/assert.ts";
+import type { Blocking } from "./blocking.ts";
+import type { Clock } from "./clock.ts";
+import type { Task } from "./task.ts";
+
+/** Runs `call` alone, past its preemption points. Throws `WouldSleepError` where it would sleep. */
+export function runToEnd<T>(call: Blocking<T>): T {
+  if (!isGenerator(call)) return call as unknown as T;
+  for (;;) {
+    const { done, value } = call.next();
+    if (done) return value;
+    if (typeof value !== "string") value.wouldSleep();
+  }
+}
+
+/** Runs `tasks` in turn until each has finished; virtual time moves on when all are asleep. */
+export function runTasks(tasks: readonly Task[], clock: Clock): void {
+  for (;;) {
+    let ran = false;
+    for (const task of tasks) {
+      if (task.state !== "runnable") continue;
+      task.step();
+      ran = true;
+    }
+    if (!ran && !clock.advance()) break;
+  }
+  assertFinished(tasks);
+}
+
+/** Fails with the names of the sleepers and of what they wait for. */
+export function assertFinished(tasks: readonly Task[]): void {
+  const stuck = tasks.filter((task) => task.state !== "finished");
+  assert(
+    stuck.length === 0,
+    "deadlock:",
+    ...stuck.map((task) => `${task.name} waits for ${task.queue?.name ?? "nothing"};`),
+  );
+}
+
+/** False only in the build for run-to-end, where a call is over before it can be run. */
+function isGenerator(call: unknown): boolean {
+  return typeof call === "object" && call !== null && Symbol.iterator in call && "next" in call;
+}

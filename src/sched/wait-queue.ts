@@ -1,0 +1,47 @@
+/**
+ * Where tasks sleep until some condition may have changed.
+ *
+ * A wake-up is a hint: whoever wakes must test its condition again and sleep again if it lost.
+ * Linux: `wait_queue_head_t`.
+ */
+import type { Task } from "./task.ts";
+
+/** The build for run-to-end met a condition that only another task could change. */
+export class WouldSleepError extends Error {
+  override readonly name = "WouldSleepError";
+
+  constructor(queue: string) {
+    super(`run-to-end has one task, and it would sleep on: ${queue}`);
+  }
+}
+
+export class WaitQueue {
+  /** What its sleepers wait for; shown in a deadlock report. */
+  readonly name: string;
+  private sleepers: Task[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Called by the scheduler alone, when a task has yielded this queue. */
+  add(task: Task): void {
+    this.sleepers.push(task);
+  }
+
+  wakeAll(): void {
+    if (this.sleepers.length === 0) return;
+    const woken = this.sleepers;
+    this.sleepers = [];
+    for (const task of woken) task.wake();
+  }
+
+  get empty(): boolean {
+    return this.sleepers.length === 0;
+  }
+
+  /** What `yield queue` becomes in the build for run-to-end. */
+  wouldSleep(): never {
+    throw new WouldSleepError(this.name);
+  }
+}
