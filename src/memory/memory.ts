@@ -1,0 +1,90 @@
+/**
+ * The physical memory of one machine: the map, its nodes and zones, its pageblocks, its contents.
+ *
+ * A new memory is all holes: `addFreeRange`, the allocator and the snapshot's builder give frames
+ * their first state. Functions take a `Memory` first; there is no global one.
+ */
+import { assert } from "../base/assert.ts";
+import { Events } from "../events/events.ts";
+import { PAGEBLOCK_NR_PAGES } from "./constants.ts";
+import type { Frames } from "./frames.ts";
+import { LruBatches } from "./lru-batch.ts";
+import { Memmap, type Pfn } from "./memmap.ts";
+import { LRU_NAMES, Node } from "./node.ts";
+import { PG } from "./page-flags.ts";
+import { listsPerZone, Zone, type ZoneShape } from "./zone.ts";
+
+/** Lists of passing use: what callers hold while they move pages. */
+const CALLER_LISTS = 64;
+
+/** In `zoneOfBlock`: no zone, or more than one. */
+const NO_ZONE = 255;
+const SHARED_BLOCK = 254;
+
+export interface MemoryShape {
+  readonly pageCount: number;
+  readonly cpuCount: number;
+  /** Distances from each node to each; its length is the number of nodes. */
+  readonly distances: readonly (readonly number[])[];
+  /** Ascending by node and by zone type. */
+  readonly zones: readonly ZoneShape[];
+}
+
+export class Memory extends Memmap {
+  readonly cpuCount: number;
+  /** The processor that runs the present call: its per-CPU lists and batches are used. */
+  cpu = 0;
+  readonly nodes: readonly Node[];
+  readonly zones: readonly Zone[];
+  readonly frames: Frames;
+  readonly events: Events = new Events();
+  readonly lruBatches: readonly LruBatches[];
+  /** While above zero no folio rests in a batch. Linux: `lru_disable_count`. */
+  lruDisableCount = 0;
+
+  /** By pageblock: the migratetype in bits 0-2, the compaction skip bit in bit 3. */
+  readonly pageblockFlags: Uint8Array;
+  private readonly zoneOfBlock: Uint8Array;
+
+  constructor(shape: MemoryShape, frames: Frames) {
+    super(shape.pageCount, listCount(shape));
+    this.cpuCount = shape.cpuCount;
+    this.frames = frames;
+    const blockCount = Math.ceil(shape.pageCount / PAGEBLOCK_NR_PAGES);
+    this.pageblockFlags = new Uint8Array(blockCount);
+    this.zoneOfBlock = new Uint8Array(blockCount).fill(NO_ZONE);
+    this.nodes = shape.distances.map((distances, id) => new Node(this, id, distances));
+    this.zones = shape.zones.map((zone, number) => new Zone(this, zone, number));
+    this.lruBatches = Array.from({ length: shape.cpuCount }, () => new LruBatches());
+    assert(this.zones.length < SHARED_BLOCK, "a memory has fewer than 254 zones");
+    this.flags.fill(PG.hole);
+    for (const zone of this.zones) this.placeZone(zone);
+  }
+
+  /** The zone of a frame that lies in one. Linux: `page_zone()`. */
+  zoneOf(pfn: Pfn): Zone {
+    const number = this.zoneOfBlock[pfn >>> 9];
+    if (number < SHARED_BLOCK) return this.zones[number];
+    const zone = this.zones.find(({ startPfn, endPfn }) => startPfn <= pfn && pfn < endPfn);
+    assert(zone !== undefined, "a frame outside every zone:", pfn);
+    return zone;
+  }
+
+  /** Linux: `page_pgdat()`. */
+  nodeOf(pfn: Pfn): Node {
+    return this.nodes[this.zoneOf(pfn).node];
+  }
+
+  private placeZone(zone: Zone): void {
+    assert(zone.endPfn <= this.pageCount, "a zone beyond the memory map:", zone.type, zone.endPfn);
+    this.nodes[zone.node].zones.push(zone);
+    const last = (zone.endPfn - 1) >>> 9;
+    for (let block = zone.startPfn >>> 9; block <= last; block++) {
+      this.zoneOfBlock[block] = this.zoneOfBlock[block] === NO_ZONE ? zone.number : SHARED_BLOCK;
+    }
+  }
+}
+
+function listCount({ cpuCount, distances, zones }: MemoryShape): number {
+  return zones.length * listsPerZone(cpuCount) + distances.length * LRU_NAMES.length + CALLER_LISTS;
+}

@@ -1,0 +1,50 @@
+/**
+ * A node: memory that is equally far from everywhere, its zones and its LRU lists.
+ *
+ * Protection: `lruvec->lru_lock` covers the lists and their sizes. Linux: `pg_data_t` and its
+ * `struct lruvec` (one here: memory cgroups share it).
+ */
+import type { Memmap, PageList } from "./memmap.ts";
+import type { Zone } from "./zone.ts";
+
+/** Linux: `enum lru_list`. */
+export const LRU = {
+  inactiveAnon: 0,
+  activeAnon: 1,
+  inactiveFile: 2,
+  activeFile: 3,
+  /** Counted but not linked, as in Linux: the links hold the number of mlocks. */
+  unevictable: 4,
+} as const;
+
+export type LruList = (typeof LRU)[keyof typeof LRU];
+
+/** As /proc/zoneinfo spells them, by `LRU`. */
+export const LRU_NAMES = [
+  "inactive_anon",
+  "active_anon",
+  "inactive_file",
+  "active_file",
+  "unevictable",
+] as const;
+
+export class Node {
+  readonly id: number;
+  /** From low to high, those with memory only. */
+  readonly zones: Zone[] = [];
+  /** By node id; 10 is here, the smallest there is. */
+  readonly distances: readonly number[];
+  readonly lruLists: readonly PageList[];
+  /** Pages on each list. Linux: NR_LRU_BASE + list. */
+  readonly lruPages: Int32Array = new Int32Array(LRU_NAMES.length);
+  /** Pages off the LRU in somebody's hands: [0] anonymous and shmem, [1] file. Linux: NR_ISOLATED_*. */
+  readonly isolatedPages: Int32Array = new Int32Array(2);
+  /** Pages kept by mlock. Linux: NR_MLOCK (a zone counter there). */
+  mlockedPages = 0;
+
+  constructor(mem: Memmap, id: number, distances: readonly number[]) {
+    this.id = id;
+    this.distances = distances;
+    this.lruLists = LRU_NAMES.map(() => mem.takeList());
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Allocation: a block of 2^order pages from the nearest zone that can spare it.
+ *
+ * Zones are tried from the wanted node outwards and from high to low; first with the low
+ * watermark, then with the minimum. What else could be done for the caller (reclaim, compaction)
+ * belongs to higher rooms. A new page has one reference, no flags, nothing in `private`: that is
+ * what the destination of a migration must look like. Linux: `__alloc_pages()`, `post_alloc_hook()`.
+ */
+import { assert } from "../base/assert.ts";
+import { VM_EVENT } from "../events/vmstat.ts";
+import { MAX_ORDER, MIGRATE, type Migratetype, ZONE_TYPES, type ZoneType } from "./constants.ts";
+import { prepCompound } from "./folio.ts";
+import type { Folio, Pfn } from "./memmap.ts";
+import type { Memory } from "./memory.ts";
+import type { Node } from "./node.ts";
+import { pcpAllowedOrder, takeFromBuddy, takeFromPcp } from "./pcp.ts";
+import { ALLOC, zoneWatermarkOk } from "./watermark.ts";
+import type { Zone } from "./zone.ts";
+
+/** What is wanted. Linux: the order, the gfp mask and the preferred node of `__alloc_pages()`. */
+export interface AllocRequest {
+  readonly order: number;
+  readonly migratetype: Migratetype;
+  /** The node to begin with. */
+  readonly node: number;
+  /** The highest zone that will do; Movable needs a movable request. */
+  readonly highestZone: ZoneType;
+  /** Only `node` will do. Linux: __GFP_THISNODE. */
+  readonly onlyNode?: true;
+}
+
+/** A request for one movable page, as a fault on anonymous memory makes it. */
+export function movableRequest(node: number): AllocRequest {
+  return { order: 0, migratetype: MIGRATE.movable, node, highestZone: "Movable" };
+}
+
+/** Returns a folio with one reference, compound if order is 1 or more, or null. */
+export function folioAlloc(mem: Memory, request: AllocRequest): Folio | null {
+  const pfn = allocPages(mem, request);
+  if (pfn === -1) return null;
+  return request.order > 0 ? prepCompound(mem, pfn, request.order) : (pfn as Folio);
+}
+
+/** Returns the first of 2^order pages, the first with one reference; -1 if none can be had. */
+export function allocPages(mem: Memory, request: AllocRequest): Pfn {
+  const { order, migratetype } = request;
+  assert(order >= 0 && order < MAX_ORDER, "no block has order", order);
+  const highest = ZONE_TYPES.indexOf(request.highestZone);
+  for (const mark of ["watermarkLow", "watermarkMin"] as const) {
+    for (const node of nodesFrom(mem, request)) {
+      for (let at = node.zones.length - 1; at >= 0; at--) {
+        const zone = node.zones[at];
+        if (ZONE_TYPES.indexOf(zone.type) > highest) continue;
+        const wanted = zone[mark] + zone.watermarkBoost;
+        if (!zoneWatermarkOk(mem, zone, order, wanted, highest, ALLOC.cma)) continue;
+        const pfn = takePages(mem, zone, order, migratetype);
+        if (pfn !== -1) return pfn;
+      }
+    }
+  }
+  return -1 as Pfn;
+}
+
+/** Takes a block from one zone with no thought for its watermarks. Linux: `rmqueue()`. */
+export function takePages(mem: Memory, zone: Zone, order: number, migratetype: number): Pfn {
+  const pfn = pcpAllowedOrder(order)
+    ? takeFromPcp(mem, zone, order, migratetype)
+    : takeFromBuddy(mem, zone, order, migratetype);
+  if (pfn !== -1) {
+    prepNewPage(mem, pfn);
+    mem.events.count(VM_EVENT.pgalloc, 1 << order);
+  }
+  return pfn;
+}
+
+/** The page has an owner from now on. Linux: `post_alloc_hook()`. */
+export function prepNewPage(mem: Memory, pfn: Pfn): void {
+  assert(mem.refcount[pfn] === 0, "allocation of a page in use:", pfn);
+  assert(mem.flags[pfn] === 0, "allocation of a page with flags:", pfn, mem.flags[pfn]);
+  mem.private[pfn] = 0;
+  mem.refcount[pfn] = 1;
+}
+
+function nodesFrom(mem: Memory, { node, onlyNode }: AllocRequest): readonly Node[] {
+  const wanted = mem.nodes[node];
+  if (onlyNode || mem.nodes.length === 1) return [wanted];
+  const distance = ({ id }: Node): number => wanted.distances[id];
+  return [...mem.nodes].sort((a, b) => distance(a) - distance(b));
+}
