@@ -6,7 +6,7 @@
  */
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { pipeline, type Readable } from "node:stream";
+import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { InputError } from "../base/input-error.ts";
@@ -60,8 +60,9 @@ export async function* archiveEntries(
   }
 }
 
-async function* chunksOf(entry: Readable): AsyncGenerator<Uint8Array> {
-  for await (const chunk of entry) yield chunk;
+/** A tar stream hands on bytes, whatever its types say. */
+async function* chunksOf(entry: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of entry) yield chunk as Uint8Array;
 }
 
 function isBelow(name: string, folder: string): boolean {
