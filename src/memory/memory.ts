@@ -23,7 +23,8 @@ const SHARED_BLOCK = 254;
 
 export interface MemoryShape {
   readonly pageCount: number;
-  readonly cpuCount: number;
+  /** By processor: the node that it is on. Its length is the number of processors. */
+  readonly nodeOfCpu: readonly number[];
   /** Distances from each node to each; its length is the number of nodes. */
   readonly distances: readonly (readonly number[])[];
   /** Ascending by node and by zone type. */
@@ -32,6 +33,7 @@ export interface MemoryShape {
 
 export class Memory extends Memmap {
   readonly cpuCount: number;
+  readonly nodeOfCpu: readonly number[];
   /** The processor that runs the present call: its per-CPU lists and batches are used. */
   cpu = 0;
   readonly nodes: readonly Node[];
@@ -48,14 +50,15 @@ export class Memory extends Memmap {
 
   constructor(shape: MemoryShape, frames: Frames) {
     super(shape.pageCount, listCount(shape));
-    this.cpuCount = shape.cpuCount;
+    this.cpuCount = shape.nodeOfCpu.length;
+    this.nodeOfCpu = shape.nodeOfCpu;
     this.frames = frames;
     const blockCount = Math.ceil(shape.pageCount / PAGEBLOCK_NR_PAGES);
     this.pageblockFlags = new Uint8Array(blockCount);
     this.zoneOfBlock = new Uint8Array(blockCount).fill(NO_ZONE);
     this.nodes = shape.distances.map((distances, id) => new Node(this, id, distances));
     this.zones = shape.zones.map((zone, number) => new Zone(this, zone, number));
-    this.lruBatches = Array.from({ length: shape.cpuCount }, () => new LruBatches());
+    this.lruBatches = Array.from({ length: this.cpuCount }, () => new LruBatches());
     assert(this.zones.length < SHARED_BLOCK, "a memory has fewer than 254 zones");
     this.flags.fill(PG.hole);
     for (const zone of this.zones) this.placeZone(zone);
@@ -85,6 +88,10 @@ export class Memory extends Memmap {
   }
 }
 
-function listCount({ cpuCount, distances, zones }: MemoryShape): number {
-  return zones.length * listsPerZone(cpuCount) + distances.length * LRU_NAMES.length + CALLER_LISTS;
+function listCount({ nodeOfCpu, distances, zones }: MemoryShape): number {
+  return (
+    zones.length * listsPerZone(nodeOfCpu.length) +
+    distances.length * LRU_NAMES.length +
+    CALLER_LISTS
+  );
 }

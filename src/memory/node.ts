@@ -4,6 +4,7 @@
  * Protection: `lruvec->lru_lock` covers the lists and their sizes. Linux: `pg_data_t` and its
  * `struct lruvec` (one here: memory cgroups share it).
  */
+import { WaitQueue } from "../sched/wait-queue.ts";
 import type { Memmap, PageList } from "./memmap.ts";
 import type { Zone } from "./zone.ts";
 
@@ -39,6 +40,12 @@ export class Node {
   readonly lruPages: Int32Array = new Int32Array(LRU_NAMES.length);
   /** Pages off the LRU in somebody's hands: [0] anonymous and shmem, [1] file. Linux: NR_ISOLATED_*. */
   readonly isolatedPages: Int32Array = new Int32Array(2);
+  /** Who must not isolate more while so much is isolated. Linux: VMSCAN_THROTTLE_ISOLATED. */
+  readonly throttled: WaitQueue = new WaitQueue("too many isolated pages");
+  /** Pages in the page cache, shmem included. Linux: NR_FILE_PAGES. */
+  filePages = 0;
+  /** Of those, swapbacked. Linux: NR_SHMEM. */
+  shmemPages = 0;
   /** Pages kept by mlock. Linux: NR_MLOCK (a zone counter there). */
   mlockedPages = 0;
 

@@ -8,6 +8,10 @@
 import { MIGRATE } from "./constants.ts";
 import type { Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
+import type { Zone } from "./zone.ts";
+
+/** In `pageblockFlags`: no memory map here, as no memory was ever online. */
+export const NO_SECTION = 0xff;
 
 const TYPE_MASK = 0x7;
 const SKIP_BIT = 0x8;
@@ -42,4 +46,17 @@ export function isMigrateMovable(migratetype: number): boolean {
 /** Blocks of two such types may merge and be retagged. Linux: `migratetype_is_mergeable()`. */
 export function isMergeable(migratetype: number): boolean {
   return migratetype < MIGRATE.highatomic;
+}
+
+/**
+ * Whether the block from `start` to `end` has memory and lies in one zone, this one.
+ *
+ * Linux: `pageblock_pfn_to_page()`.
+ */
+export function pageblockInZone(mem: Memory, zone: Zone, start: number, end: number): boolean {
+  return (
+    mem.pageblockFlags[start >>> 9] !== NO_SECTION &&
+    mem.zoneOf(start as Pfn) === zone &&
+    mem.zoneOf((end - 1) as Pfn) === zone
+  );
 }

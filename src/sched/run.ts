@@ -5,7 +5,7 @@
  * run-to-end the call has already returned its value when `runToEnd` sees it.
  */
 import { assert } from "../base/assert.ts";
-import type { Blocking } from "./blocking.ts";
+import type { Blocking, Steps } from "./blocking.ts";
 import type { Clock } from "./clock.ts";
 import type { Task } from "./task.ts";
 
@@ -41,6 +41,26 @@ export function assertFinished(tasks: readonly Task[]): void {
     "deadlock:",
     ...stuck.map((task) => `${task.name} waits for ${task.queue?.name ?? "nothing"};`),
   );
+}
+
+/** A call that promised not to sleep did. */
+export class SleptError extends Error {
+  override readonly name = "SleptError";
+
+  constructor(who: string, queue: string) {
+    super(`${who} must not sleep here and would on: ${queue}`);
+  }
+}
+
+/** Runs `call` as part of the caller and refuses its first sleep, in the name of `who`. */
+export function* withoutSleep<T>(call: Blocking<T>, who: string): Steps<T> {
+  if (!isGenerator(call)) return call as unknown as T;
+  for (;;) {
+    const { done, value } = call.next();
+    if (done) return value;
+    if (typeof value !== "string") throw new SleptError(who, value.name);
+    yield value;
+  }
 }
 
 /** False only in the build for run-to-end, where a call is over before it can be run. */

@@ -1,0 +1,208 @@
+/**
+ * The migrate scanner: the next folios to move, out of one pageblock.
+ *
+ * `isolateMigratepages` chooses the block and never goes past the free scanner; one block a round.
+ * In the block each page passes the tests below in the kernel's order, and whoever clears PG_lru
+ * owns the folio. It then lies on `migratepages`, first the last found, with one reference and
+ * counted in `isolatedPages`.
+ *
+ * | page                                         | passed over because                        |
+ * |----------------------------------------------|--------------------------------------------|
+ * | free block                                   | nothing to move; skipped whole             |
+ * | compound                                     | 6.1 compacts single pages; skipped whole   |
+ * | not on the LRU                               | the kernel's, or in a batch, or isolated   |
+ * | refcount 0                                   | being freed                                |
+ * | anonymous, more references than mappings     | pinned                                     |
+ * | unevictable, if the sysctl forbids           | kept by mlock                              |
+ * | under writeback, or dirty without an owner   | would block (asynchronous and sync-light)  |
+ * | that can move it                             |                                            |
+ *
+ * Linux: `isolate_migratepages()`, `isolate_migratepages_block()`, mm/compaction.c, 6.1.
+ */
+import { VM_EVENT } from "../../events/vmstat.ts";
+import { buddyOrder } from "../../memory/buddy.ts";
+import {
+  COMPACT_CLUSTER_MAX,
+  MAX_ORDER,
+  PAGEBLOCK_NR_PAGES,
+  pageblockEnd,
+  pageblockStart,
+} from "../../memory/constants.ts";
+import { folioMapcount } from "../../memory/folio.ts";
+import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
+import { folioPut } from "../../memory/folio-ref.ts";
+import { isolatedClass, lruUnlink } from "../../memory/lru-list.ts";
+import type { Folio, Pfn } from "../../memory/memmap.ts";
+import { PG } from "../../memory/page-flags.ts";
+import { listAdd } from "../../memory/page-list.ts";
+import { pageblockInZone, setPageblockSkip } from "../../memory/pageblock.ts";
+import { putbackMovablePages } from "../../migrate/putback.ts";
+import type { Blocking, Steps } from "../../sched/blocking.ts";
+import { type CompactControl, ROUND_FOLIOS } from "./control.ts";
+import { isolationSuitable, suitableMigrationSource, updateCachedMigrate } from "./skip-hints.ts";
+import { traceIsolate } from "./trace.ts";
+
+export type IsolateOutcome = "abort" | "none" | "success";
+
+/** Fills `migratepages` from the next block that has anything. */
+export function* isolateMigratepages(cc: CompactControl): Blocking<IsolateOutcome> {
+  const { mem } = cc.vm;
+  const { zone } = cc;
+  let low = cc.migratePfn;
+  let start = Math.max(pageblockStart(low), zone.startPfn);
+  let end = pageblockEnd(low);
+  while (end <= cc.freePfn) {
+    if (
+      pageblockInZone(mem, zone, start, end) &&
+      (low % PAGEBLOCK_NR_PAGES !== 0 || isolationSuitable(cc, start))
+    ) {
+      if (suitableMigrationSource(cc, start)) {
+        if (!(yield* isolateMigratepagesBlock(cc, low, end))) return "abort";
+        break;
+      }
+      updateCachedMigrate(cc, end);
+    }
+    low = end;
+    cc.migratePfn = low;
+    start = end;
+    end += PAGEBLOCK_NR_PAGES;
+  }
+  return cc.migrateCount > 0 ? "success" : "none";
+}
+
+/** Scans from `low` to the block's `end`. False if the call must stop. */
+function* isolateMigratepagesBlock(
+  cc: CompactControl,
+  low: number,
+  end: number,
+): Blocking<boolean> {
+  const { mem } = cc.vm;
+  const { request, zone } = cc;
+  while (tooManyIsolated(cc)) {
+    if (cc.migrateCount > 0 || request.mode === "async") return false;
+    yield mem.nodes[zone.node].throttled;
+  }
+  const skipOnFailure = request.direct && request.mode === "async";
+  const start = low;
+  let scanned = 0;
+  let isolated = 0;
+  let firstOfBlock = -1;
+  let nextSkip = skipOnFailure ? orderEnd(low, request.order) : 0;
+  for (; low < end; low++) {
+    if (skipOnFailure && low >= nextSkip) {
+      if (isolated > 0) break;
+      nextSkip = orderEnd(low, request.order);
+    }
+    if (low % COMPACT_CLUSTER_MAX === 0) yield "isolate-migratepages-cluster";
+    scanned++;
+    const page = low as Pfn;
+    if (firstOfBlock === -1 && low % PAGEBLOCK_NR_PAGES === 0) {
+      if (!isolationSuitable(cc, low)) {
+        low = end;
+        break;
+      }
+      firstOfBlock = low;
+    }
+    const flags = mem.flags[page];
+    if ((flags & PG.buddy) !== 0) {
+      low += (1 << buddyOrder(mem, page)) - 1;
+      continue;
+    }
+    if ((flags & PG.lru) !== 0 && (flags & COMPOUND) === 0) {
+      if (yield* isolateFolio(cc, page as Folio)) {
+        isolated++;
+        if (cc.migrateCount >= ROUND_FOLIOS && !cc.rescan && !cc.contended) {
+          low++;
+          break;
+        }
+        continue;
+      }
+    } else if ((flags & PG.head) !== 0) {
+      const order = mem.index[low + 1];
+      if (order < MAX_ORDER) low += (1 << order) - 1;
+    }
+    if (skipOnFailure) {
+      // One page that stays spoils the aligned block that is wanted: what was taken goes back.
+      if (isolated > 0) putbackMovablePages(mem, cc.migratepages);
+      isolated = 0;
+      cc.migrateCount = 0;
+      if (low < nextSkip) {
+        low = nextSkip - 1;
+        nextSkip += 1 << request.order;
+      }
+    }
+  }
+  low = Math.min(low, end);
+  if (low === end && (isolated === 0 || cc.rescan)) {
+    if (firstOfBlock !== -1) setPageblockSkip(mem, firstOfBlock as Pfn);
+    updateCachedMigrate(cc, low);
+  }
+  const { trace } = mem.events;
+  if (trace !== null) {
+    traceIsolate(trace, "mm_compaction_isolate_migratepages", start, low, scanned, isolated);
+  }
+  cc.migrateScanned += scanned;
+  mem.events.count(VM_EVENT.compact_isolated, isolated);
+  cc.migratePfn = low;
+  return true;
+}
+
+const COMPOUND = PG.head | PG.tail;
+
+/** Takes one folio off the LRU if nothing speaks against it. */
+function* isolateFolio(cc: CompactControl, folio: Folio): Steps<boolean> {
+  const { mem } = cc.vm;
+  yield "isolate-found";
+  // A reference that keeps the folio from being freed under the tests.
+  if (mem.refcount[folio] === 0) return false;
+  mem.refcount[folio]++;
+  yield "isolate-held";
+  if (!mayIsolate(cc, folio)) {
+    folioPut(mem, folio);
+    return false;
+  }
+  yield "isolate-tested";
+  if ((mem.flags[folio] & PG.lru) === 0) {
+    folioPut(mem, folio);
+    return false;
+  }
+  mem.flags[folio] &= ~PG.lru;
+  lruUnlink(mem, folio);
+  mem.nodeOf(folio).isolatedPages[isolatedClass(mem, folio)]++;
+  listAdd(mem, cc.migratepages, folio);
+  cc.migrateCount++;
+  return true;
+}
+
+/** The tests of a folio that the scanner holds; each may be out of date a moment later. */
+function mayIsolate(cc: CompactControl, folio: Folio): boolean {
+  const { vm, request, sysctl } = cc;
+  const { mem } = vm;
+  const flags = mem.flags[folio];
+  const mapping = vm.cache.folioMapping(folio);
+  if (mapping === null && mem.refcount[folio] - 1 > folioMapcount(mem, folio)) return false;
+  if ((flags & PG.lru) === 0) return false;
+  if ((flags & PG.unevictable) !== 0 && sysctl["vm.compact_unevictable_allowed"] === 0) {
+    return false;
+  }
+  if (request.mode === "sync" || (flags & (PG.writeback | PG.dirty)) === 0) return true;
+  if ((flags & PG.writeback) !== 0) return false;
+  // The lock keeps the mapping from going away while its operations are looked at.
+  if (!folioTrylock(mem, folio)) return false;
+  const movable = mapping === null || mapping.ops.migrateFolio !== undefined;
+  folioUnlock(mem, folio);
+  return movable;
+}
+
+/** More isolated than half of what is on the lists. Linux: `too_many_isolated()`. */
+function tooManyIsolated(cc: CompactControl): boolean {
+  const { lruPages, isolatedPages } = cc.vm.mem.nodes[cc.zone.node];
+  const listed = lruPages[0] + lruPages[1] + lruPages[2] + lruPages[3];
+  return isolatedPages[0] + isolatedPages[1] > listed >> 1;
+}
+
+/** End of the aligned block of 2^order pages that holds `pfn`. */
+function orderEnd(pfn: number, order: number): number {
+  const pages = 1 << Math.max(order, 0);
+  return pfn - (pfn % pages) + pages;
+}

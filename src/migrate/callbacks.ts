@@ -1,0 +1,85 @@
+/**
+ * Ready-made `migrateFolio` operations, and what happens to an owner without one.
+ *
+ * Each swaps the mapping first, which is the last thing that can fail, then moves private state,
+ * then bytes and flags. Linux: mm/migrate.c, 6.1.
+ */
+import { assert } from "../base/assert.ts";
+import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
+import { PG } from "../memory/page-flags.ts";
+import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
+import type { Blocking } from "../sched/blocking.ts";
+import { folioMigrateMapping } from "./folio-mapping.ts";
+import { folioMigrateCopy, folioMigrateFlags } from "./folio-state.ts";
+
+/** For folios without private state: anonymous, shmem. Linux: `migrate_folio()`. */
+export function* migrateFolio(
+  mem: Memory,
+  mapping: AddressSpace | null,
+  dst: Folio,
+  src: Folio,
+  mode: MigrateMode,
+): Blocking<MigrateOutcome> {
+  assert((mem.flags[src] & PG.writeback) === 0, "migration of a folio under writeback:", src);
+  const outcome = yield* folioMigrateMapping(mem, mapping, dst, src, 0);
+  if (outcome !== "moved") return outcome;
+  copyUnlessDone(mem, dst, src, mode);
+  return "moved";
+}
+
+/**
+ * For files whose private state is a value that does not point back at the folio, with no I/O
+ * under way. Linux: `filemap_migrate_folio()`.
+ */
+export function* filemapMigrateFolio(
+  mem: Memory,
+  mapping: AddressSpace | null,
+  dst: Folio,
+  src: Folio,
+  mode: MigrateMode,
+): Blocking<MigrateOutcome> {
+  const outcome = yield* folioMigrateMapping(mem, mapping, dst, src, 0);
+  if (outcome !== "moved") return outcome;
+  if (testFlag(mem, src, PG.private)) movePrivate(mem, dst, src);
+  copyUnlessDone(mem, dst, src, mode);
+  return "moved";
+}
+
+/**
+ * For owners without `migrateFolio`: private state is given up, and then the folio moves as one
+ * without. A dirty folio would have to be written out first, which takes an owner that can.
+ * Linux: `fallback_migrate_folio()`.
+ */
+export function* fallbackMigrateFolio(
+  mem: Memory,
+  mapping: AddressSpace,
+  dst: Folio,
+  src: Folio,
+  mode: MigrateMode,
+): Blocking<MigrateOutcome> {
+  const { refusals } = mem.events;
+  if (testFlag(mem, src, PG.dirty)) {
+    refusals.refuse("private_dirty", 1, 0);
+    return mode === "async" || mode === "sync-light" ? "EBUSY" : "EINVAL";
+  }
+  if (testFlag(mem, src, PG.private) && !(mapping.ops.releaseFolio?.(mapping, src) ?? false)) {
+    refusals.refuse("private_busy", 1, 0);
+    return mode === "sync" ? "EAGAIN" : "EBUSY";
+  }
+  return yield* migrateFolio(mem, mapping, dst, src, mode);
+}
+
+/** The private word and its reference go from one folio to the other. */
+function movePrivate(mem: Memory, dst: Folio, src: Folio): void {
+  mem.private[dst] = mem.private[src];
+  clearFlag(mem, src, PG.private);
+  setFlag(mem, dst, PG.private);
+  mem.refcount[src]--;
+  mem.refcount[dst]++;
+}
+
+function copyUnlessDone(mem: Memory, dst: Folio, src: Folio, mode: MigrateMode): void {
+  if (mode === "sync-no-copy") folioMigrateFlags(mem, dst, src);
+  else folioMigrateCopy(mem, dst, src);
+}

@@ -1,0 +1,166 @@
+/**
+ * Moves a list of isolated folios, as many times as it takes and no more.
+ *
+ * The call works on batches of at most 512 pages. In a batch up to ten passes go over what is left:
+ * "EAGAIN" leaves a folio for the next pass, any other error gives it up, and no memory for a new
+ * folio ends the call. From the fourth pass on a synchronous call waits for locks.
+ *
+ * Folios that did not move are on `from` afterwards, and the caller must put them back
+ * (`putbackMovablePages`). Callers isolate first and count in `isolatedPages`; a moved folio is
+ * uncounted here. Linux: `migrate_pages()`, `migrate_pages_batch()`, mm/migrate.c, 6.1.
+ */
+import { VM_EVENT } from "../events/vmstat.ts";
+import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
+import { folioNrPages, folioOrder } from "../memory/folio.ts";
+import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
+import {
+  listAddTail,
+  listDel,
+  listEmpty,
+  listFirst,
+  listIsEnd,
+  listSplice,
+  listSpliceTail,
+} from "../memory/page-list.ts";
+import type { MigrateMode } from "../pagecache/address-space.ts";
+import type { Blocking } from "../sched/blocking.ts";
+import type { Vm } from "../vm/vm.ts";
+import { MigrateRun, type MigrationTarget } from "./migrate-run.ts";
+import { migrateFolioMove } from "./move.ts";
+import { type MigrateReason, MODE_TRACE_NAMES } from "./reason.ts";
+import { migrateFolioUnmap } from "./unmap.ts";
+
+/** Attempts on a folio that is busy for a moment. Linux: `NR_MAX_MIGRATE_PAGES_RETRY`. */
+export const NR_MAX_MIGRATE_PAGES_RETRY = 10;
+
+/** Base pages of one batch. Linux: `NR_MAX_BATCHED_MIGRATION`. */
+const BATCH_PAGES_MAX = 512;
+
+export interface MigrateResult {
+  /** Folios that stayed, or 0 when `from` is empty; untried ones count after "ENOMEM". */
+  readonly notMoved: number;
+  /** Set when the call ended early. */
+  readonly error: "ENOMEM" | null;
+  /** Base pages. */
+  readonly succeededPages: number;
+}
+
+export function* migratePages(
+  vm: Vm,
+  from: PageList,
+  target: MigrationTarget,
+  mode: MigrateMode,
+  reason: MigrateReason,
+): Blocking<MigrateResult> {
+  const { mem } = vm;
+  traceStart(mem, mode, reason);
+  const run = new MigrateRun(vm, target, mode, reason);
+  const batch = mem.takeList();
+  let error: "ENOMEM" | null = null;
+  while (error === null && !listEmpty(mem, from)) {
+    detachBatch(mem, from, batch);
+    error = yield* migrateBatch(run, batch);
+    listSpliceTail(mem, batch, run.refused);
+  }
+  mem.releaseList(batch);
+  listSplice(mem, run.refused, from);
+  mem.releaseList(run.refused);
+  for (const node of mem.nodes) node.throttled.wakeAll();
+  countRun(run);
+  const notMoved = listEmpty(mem, from) ? 0 : run.failedFolios;
+  return { notMoved, error, succeededPages: run.succeededPages };
+}
+
+/** Up to ten passes over one batch. What it leaves behind stayed. */
+function* migrateBatch(run: MigrateRun, batch: PageList): Blocking<"ENOMEM" | null> {
+  const { mem } = run.vm;
+  let retryFolios = 1;
+  let retryPages = 0;
+  let retryThps = 0;
+  for (let pass = 0; pass < NR_MAX_MIGRATE_PAGES_RETRY && retryFolios > 0; pass++) {
+    retryFolios = 0;
+    retryPages = 0;
+    retryThps = 0;
+    const patience = pass > 2 ? "waits" : "tries";
+    let next = listFirst(mem, batch);
+    while (!listIsEnd(batch, next)) {
+      const src = next as Folio;
+      next = mem.next[src] as Pfn;
+      // Read before the move: afterwards the folio is free and may be anything.
+      const pages = folioNrPages(mem, src);
+      const isThp = folioOrder(mem, src) === PAGEBLOCK_ORDER;
+      yield "migrate-pages-next";
+      let outcome = yield* migrateFolioUnmap(run, src, patience);
+      if (outcome === "unmapped") {
+        const moved = yield* migrateFolioMove(run, src);
+        outcome = moved === "moved" ? "done" : moved;
+      }
+      if (outcome === "done") {
+        run.succeededPages += pages;
+        if (isThp) run.thpSucceeded++;
+      } else if (outcome === "EAGAIN") {
+        retryFolios++;
+        retryPages += pages;
+        if (isThp) retryThps++;
+      } else {
+        run.failedFolios++;
+        run.failedPages += pages;
+        if (isThp) run.thpFailed++;
+        if (outcome === "ENOMEM") {
+          // Those of this pass that were to be tried again count; those never reached do not.
+          run.failedPages += retryPages;
+          return "ENOMEM";
+        }
+      }
+    }
+  }
+  run.failedFolios += retryFolios;
+  run.failedPages += retryPages;
+  run.thpFailed += retryThps;
+  return null;
+}
+
+/** Moves the first folios of `from`, at most 512 pages of them, to the empty `batch`. */
+function detachBatch(mem: Memory, from: PageList, batch: PageList): void {
+  let pages = 0;
+  let next = listFirst(mem, from);
+  while (!listIsEnd(from, next)) {
+    pages += folioNrPages(mem, next as Folio);
+    if (pages > BATCH_PAGES_MAX) break;
+    next = mem.next[next] as Pfn;
+  }
+  if (listIsEnd(from, next)) {
+    listSplice(mem, from, batch);
+    return;
+  }
+  let at = listFirst(mem, from);
+  // One folio larger than a batch is a batch by itself.
+  if (at === next) next = mem.next[next] as Pfn;
+  while (at !== next) {
+    const folio = at;
+    at = mem.next[at] as Pfn;
+    listDel(mem, folio);
+    listAddTail(mem, batch, folio);
+  }
+}
+
+function countRun(run: MigrateRun): void {
+  const { events } = run.vm.mem;
+  events.count(VM_EVENT.pgmigrate_success, run.succeededPages);
+  events.count(VM_EVENT.pgmigrate_fail, run.failedPages);
+  events.count(VM_EVENT.thp_migration_success, run.thpSucceeded);
+  events.count(VM_EVENT.thp_migration_fail, run.thpFailed);
+  events.count(VM_EVENT.thp_migration_split, run.thpSplit);
+  events.trace?.event(
+    "mm_migrate_pages",
+    `nr_succeeded=${run.succeededPages} nr_failed=${run.failedPages} ` +
+      `nr_thp_succeeded=${run.thpSucceeded} nr_thp_failed=${run.thpFailed} ` +
+      `nr_thp_split=${run.thpSplit} mode=${MODE_TRACE_NAMES[run.mode]} reason=${run.reason}`,
+  );
+}
+
+function traceStart(mem: Memory, mode: MigrateMode, reason: MigrateReason): void {
+  const text = `mode=${MODE_TRACE_NAMES[mode]} reason=${reason}`;
+  mem.events.trace?.event("mm_migrate_pages_start", text);
+}

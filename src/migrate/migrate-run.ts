@@ -1,0 +1,46 @@
+/**
+ * One call of `migratePages`: who asked, where new folios come from, and what has been counted.
+ *
+ * Shared by the steps of the call so that a step passes one value, not eight, and allocates none.
+ */
+import type { Folio, PageList } from "../memory/memmap.ts";
+import type { MigrateMode } from "../pagecache/address-space.ts";
+import type { Blocking } from "../sched/blocking.ts";
+import type { Vm } from "../vm/vm.ts";
+import type { MigrateReason } from "./reason.ts";
+
+/** Where the folios go. Linux: `new_folio_t`, `free_folio_t`. */
+export interface MigrationTarget {
+  /** A new folio of the order of `src`, with one reference, unlocked; null when there is none. */
+  getNew(src: Folio): Blocking<Folio | null>;
+  /** Takes back a folio that was not used. Without it the folio is put. */
+  putNew?(dst: Folio): void;
+}
+
+export class MigrateRun {
+  readonly vm: Vm;
+  readonly target: MigrationTarget;
+  readonly mode: MigrateMode;
+  readonly reason: MigrateReason;
+  /** Folios given up for good, in order; the caller gets them back. */
+  readonly refused: PageList;
+  /** The new folio of the attempt at hand; set by the unmapping step. */
+  dst: Folio = -1 as Folio;
+
+  /** Base pages. */
+  succeededPages = 0;
+  failedPages = 0;
+  /** Folios. */
+  failedFolios = 0;
+  thpSucceeded = 0;
+  thpFailed = 0;
+  thpSplit = 0;
+
+  constructor(vm: Vm, target: MigrationTarget, mode: MigrateMode, reason: MigrateReason) {
+    this.vm = vm;
+    this.target = target;
+    this.mode = mode;
+    this.reason = reason;
+    this.refused = vm.mem.takeList();
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Second half of moving one folio: hand it to its owner, then put it back into the page tables.
+ *
+ * Order of steps: the owner's callback; `dst` to the LRU; the migration entries; unlock. `dst` is
+ * complete before any entry shows it, and `src` is unlocked only after the last entry is gone, as
+ * those who wait for an entry sleep on that lock. Linux: `migrate_folio_move()`,
+ * `move_to_new_folio()`, mm/migrate.c, 6.1.
+ */
+
+import { assert } from "../base/assert.ts";
+import { folioUnlock } from "../memory/folio-lock.ts";
+import { folioPut } from "../memory/folio-ref.ts";
+import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
+import { MAPPING_FLAGS } from "../memory/mapping-word.ts";
+import type { Folio } from "../memory/memmap.ts";
+import { listDel } from "../memory/page-list.ts";
+import type { MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
+import type { Blocking } from "../sched/blocking.ts";
+import { withoutSleep } from "../sched/run.ts";
+import { removeMigrationPtes } from "../vm/migration-entry.ts";
+import { putAnonVma } from "../vm/rmap.ts";
+import type { Vm } from "../vm/vm.ts";
+import { fallbackMigrateFolio, migrateFolio } from "./callbacks.ts";
+import type { MigrateRun } from "./migrate-run.ts";
+import { giveUp, migrateFolioDone } from "./unmap.ts";
+
+/** Moves an unmapped, locked `src` to `run.dst` and unlocks both. */
+export function* migrateFolioMove(run: MigrateRun, src: Folio): Blocking<MigrateOutcome> {
+  const { vm, dst } = run;
+  const { mem } = vm;
+  const record = mem.private[dst];
+  const wasMapped = (record & 1) !== 0;
+  mem.private[dst] = 0;
+
+  const outcome = yield* moveToNewFolio(vm, dst, src, run.mode);
+  const moved = outcome === "moved";
+  if (moved) {
+    folioAddLru(mem, dst);
+    // The page tables rebuild the count of mlocks, which needs the folio on the LRU.
+    if (wasMapped) lruAddDrain(mem);
+  }
+  if (wasMapped) yield* removeMigrationPtes(vm, src, moved ? dst : src);
+  folioUnlock(mem, dst);
+  if (record > 1) {
+    const anonVma = vm.anonVmas[(record >> 1) - 1];
+    assert(anonVma !== undefined, "an anon_vma went away under a migration:", record >> 1);
+    putAnonVma(vm, anonVma);
+  }
+  folioUnlock(mem, src);
+  if (!moved) {
+    giveUp(run, dst, src, outcome);
+    return outcome;
+  }
+  folioPut(mem, dst);
+  listDel(mem, src);
+  migrateFolioDone(run, src);
+  return "moved";
+}
+
+/** Has the owner move the folio. Both are locked. Linux: `move_to_new_folio()`. */
+export function* moveToNewFolio(
+  vm: Vm,
+  dst: Folio,
+  src: Folio,
+  mode: MigrateMode,
+): Blocking<MigrateOutcome> {
+  const { mem } = vm;
+  const mapping = vm.cache.folioMapping(src);
+  const owner = mapping === null ? "anonymous" : mapping.name;
+  const call =
+    mapping === null
+      ? migrateFolio(mem, null, dst, src, mode)
+      : mapping.ops.migrateFolio === undefined
+        ? fallbackMigrateFolio(mem, mapping, dst, src, mode)
+        : mapping.ops.migrateFolio(mem, mapping, dst, src, mode);
+  const outcome = mode === "async" ? yield* withoutSleep(call, owner) : yield* call;
+  // A file's page must not be freed with its mapping set; other words stay until then.
+  if (outcome === "moved" && (mem.mapping[src] & MAPPING_FLAGS) === 0) mem.mapping[src] = 0;
+  return outcome;
+}

@@ -1,0 +1,58 @@
+/**
+ * Address spaces: a file's cached pages, and what its owner can do with them.
+ *
+ * An owner is a table of optional operations, as in the kernel: a member that is missing means
+ * what it means there (no `migrateFolio`: the fallback, writeout and all).
+ *
+ * Locks: `i_pages` (each change of the index here is atomic), then the folio's own lock for as
+ * long as its place in the mapping must hold. Linux: `struct address_space`,
+ * `struct address_space_operations`.
+ */
+import type { Folio } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { Blocking } from "../sched/blocking.ts";
+import { FolioIndex } from "./folio-index.ts";
+
+/** How much a migration may wait. Linux: `enum migrate_mode`, in its order. */
+export type MigrateMode = "async" | "sync-light" | "sync" | "sync-no-copy";
+
+/** How an owner's move ended: done, worth another try, or not for this call. */
+export type MigrateOutcome = "moved" | "EAGAIN" | "EBUSY" | "EINVAL" | "EIO";
+
+/**
+ * Moves one folio, contents and private state, from `src` to `dst`.
+ *
+ * Both are locked on entry and on return, `src` is unmapped, off the LRU and not under writeback.
+ * After "moved" there is no way back; after anything else `src` must be as it was. Must not sleep
+ * in mode "async". `mapping` is null for anonymous folios outside the swap cache.
+ */
+export type MigrateFolio = (
+  mem: Memory,
+  mapping: AddressSpace | null,
+  dst: Folio,
+  src: Folio,
+  mode: MigrateMode,
+) => Blocking<MigrateOutcome>;
+
+/** Linux: `struct address_space_operations`. */
+export interface AddressSpaceOperations {
+  readonly migrateFolio?: MigrateFolio;
+  /** Gives up the private state; false if it is in use. The folio is locked. */
+  readonly releaseFolio?: (mapping: AddressSpace, folio: Folio) => boolean;
+}
+
+export class AddressSpace {
+  /** Index in `PageCache.mappings`; what the mapping word carries. */
+  readonly id: number;
+  /** Whose pages these are, as refusals print it. */
+  readonly name: string;
+  readonly ops: AddressSpaceOperations;
+  /** By page offset. Holds one reference for each page. */
+  readonly folios: FolioIndex = new FolioIndex();
+
+  constructor(id: number, name: string, ops: AddressSpaceOperations) {
+    this.id = id;
+    this.name = name;
+    this.ops = ops;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * All address spaces of a machine, and a folio's way into one and out.
+ *
+ * Life of a cached folio: allocated (one reference) -> added (one more for each page, mapping and
+ * index set) -> removed (mapping cleared, the cache's references put). The mapping word carries the
+ * address space's id. Linux: mm/filemap.c, `folio_mapping()`.
+ */
+import { assert } from "../base/assert.ts";
+import { folioNrPages } from "../memory/folio.ts";
+import { folioPutRefs } from "../memory/folio-ref.ts";
+import { MAPPING_FLAGS, mappingId, mappingWord } from "../memory/mapping-word.ts";
+import type { Folio } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
+import { PG } from "../memory/page-flags.ts";
+import { AddressSpace, type AddressSpaceOperations } from "./address-space.ts";
+
+export class PageCache {
+  readonly mem: Memory;
+  /** By id. */
+  readonly mappings: AddressSpace[] = [];
+
+  constructor(mem: Memory) {
+    this.mem = mem;
+  }
+
+  createMapping(name: string, ops: AddressSpaceOperations): AddressSpace {
+    const mapping = new AddressSpace(this.mappings.length, name, ops);
+    this.mappings.push(mapping);
+    return mapping;
+  }
+
+  /** The file that a folio belongs to; null for any other kind. Linux: `folio_mapping()`. */
+  folioMapping(folio: Folio): AddressSpace | null {
+    const word = this.mem.mapping[folio];
+    if (word === 0 || (word & MAPPING_FLAGS) !== 0) return null;
+    if ((this.mem.flags[folio] & PG.slab) !== 0) return null;
+    return this.mappings[mappingId(word)];
+  }
+}
+
+/** Enters a folio that nobody else can see yet. Linux: `__filemap_add_folio()`. */
+export function filemapAddFolio(
+  mem: Memory,
+  mapping: AddressSpace,
+  folio: Folio,
+  offset: number,
+): void {
+  assert(mem.mapping[folio] === 0, "a folio has an owner already:", folio);
+  const pages = folioNrPages(mem, folio);
+  mapping.folios.insert(offset, folio, pages);
+  mem.refcount[folio] += pages;
+  mem.mapping[folio] = mappingWord(mapping.id, 0);
+  mem.index[folio] = offset;
+  countFilePages(mem, folio, pages);
+}
+
+/** Takes a locked folio out of its file. Linux: `filemap_remove_folio()`. */
+export function filemapRemoveFolio(mem: Memory, mapping: AddressSpace, folio: Folio): void {
+  assert((mem.flags[folio] & PG.locked) !== 0, "removal of a folio that is not locked:", folio);
+  assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a folio of another file:", folio);
+  const pages = folioNrPages(mem, folio);
+  mapping.folios.remove(mem.index[folio], pages);
+  countFilePages(mem, folio, -pages);
+  mem.mapping[folio] = 0;
+  folioPutRefs(mem, folio, pages);
+}
+
+/** NR_FILE_PAGES and NR_SHMEM of the folio's node. */
+function countFilePages(mem: Memory, folio: Folio, pages: number): void {
+  const node = mem.nodeOf(folio);
+  node.filePages += pages;
+  if ((mem.flags[folio] & PG.swapbacked) !== 0) node.shmemPages += pages;
+}

@@ -1,0 +1,98 @@
+/**
+ * A process uses its memory: reads, writes, and the faults that they take.
+ *
+ * A use finds the entry present with the right permission, or faults and tries again. From the
+ * moment that the entry is found until the word is read or written nothing else runs, as the
+ * processor and the TLB flush of an unmapping would have it. Linux: mm/memory.c, 6.1.
+ */
+
+import { folioAddLru } from "../memory/lru.ts";
+import type { Pfn } from "../memory/memmap.ts";
+import { setFlag } from "../memory/memmap.ts";
+import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { PG } from "../memory/page-flags.ts";
+import type { Blocking } from "../sched/blocking.ts";
+import { migrationEntryWait } from "./migration-entry.ts";
+import { type Mm, VM, type Vma } from "./mm.ts";
+import { PTE, PTE_MIGRATION } from "./pte.ts";
+import { addRmap, setAnonOwner } from "./rmap.ts";
+import type { Vm } from "./vm.ts";
+
+/** Why a use of memory ended: SIGSEGV for no mapping or no permission, SIGBUS for no memory. */
+export type FaultError = "SIGSEGV" | "SIGBUS";
+
+/** Writes one 4-byte word of a page. */
+export function* writeUser(
+  vm: Vm,
+  mm: Mm,
+  vpn: number,
+  word: number,
+  value: number,
+): Blocking<FaultError | "done"> {
+  const page = yield* userPage(vm, mm, vpn, "write");
+  if (typeof page === "string") return page;
+  vm.mem.frames.writeWord(page, word, value);
+  return "done";
+}
+
+/** Reads one 4-byte word of a page. */
+export function* readUser(
+  vm: Vm,
+  mm: Mm,
+  vpn: number,
+  word: number,
+): Blocking<FaultError | number> {
+  const page = yield* userPage(vm, mm, vpn, "read");
+  return typeof page === "string" ? page : vm.mem.frames.readWord(page, word);
+}
+
+/** The page behind a virtual page, faulted in. Valid until the caller is next preempted. */
+export function* userPage(
+  vm: Vm,
+  mm: Mm,
+  vpn: number,
+  access: "read" | "write",
+): Blocking<Pfn | FaultError> {
+  const { tables } = vm;
+  const wanted = access === "write" ? PTE.present | PTE.write : PTE.present;
+  for (;;) {
+    yield "user-access";
+    const vma = mm.vmaAt(vpn);
+    if (vma === null) return "SIGSEGV";
+    if (access === "write" && (vma.flags & VM.write) === 0) return "SIGSEGV";
+    const entry = mm.directory.make(vpn);
+    const bits = tables.bits(entry);
+    if ((bits & wanted) === wanted) {
+      const touched = access === "write" ? PTE.young | PTE.dirty | PTE.softDirty : PTE.young;
+      tables.set(entry, tables.pfn(entry), bits | touched);
+      return vm.mem.pfn(tables.pfn(entry));
+    }
+    if ((bits & PTE_MIGRATION) !== 0) yield* migrationEntryWait(vm, entry);
+    else if ((bits & PTE.present) !== 0) allowWrite(vm, entry, bits);
+    else if (vma.mapping !== null) return "SIGBUS";
+    else if (anonymousFault(vm, vma, vpn, entry) === null) return "SIGBUS";
+  }
+}
+
+/** A new zeroed page for an empty entry; null without memory. Linux: `do_anonymous_page()`. */
+export function anonymousFault(vm: Vm, vma: Vma, vpn: number, entry: number): Pfn | null {
+  const { mem, tables } = vm;
+  const folio = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
+  if (folio === null) return null;
+  mem.frames.clear(folio);
+  setFlag(mem, folio, PG.uptodate);
+  setAnonOwner(mem, folio, vma, vpn);
+  setFlag(mem, folio, PG.anonExclusive);
+  addRmap(mem, folio, vma);
+  vma.mm.rssPages++;
+  let bits = PTE.present | PTE.young | PTE.softDirty;
+  if ((vma.flags & VM.write) !== 0) bits |= PTE.write | PTE.dirty;
+  tables.set(entry, folio, bits);
+  folioAddLru(mem, folio);
+  return folio;
+}
+
+/** The VMA allows writing by now and the entry does not. Copy-on-write is for shared pages. */
+function allowWrite(vm: Vm, entry: number, bits: number): void {
+  vm.tables.set(entry, vm.tables.pfn(entry), bits | PTE.write);
+}

@@ -1,0 +1,38 @@
+/**
+ * Pinning a process's page for a device, by the fast way first.
+ *
+ * The fast way holds no lock: it reads the entry, takes the pin, and reads the entry again; if the
+ * page was moved or unmapped in between it lets go and starts over. A migration entry is waited
+ * for. Callers give the pin back with `folioUnpin`. Linux: mm/gup.c, `pin_user_pages_fast()`.
+ */
+import { pageFolio } from "../memory/folio.ts";
+import { folioTryPin, folioUnpin } from "../memory/folio-ref.ts";
+import type { Folio } from "../memory/memmap.ts";
+import type { Blocking } from "../sched/blocking.ts";
+import { type FaultError, userPage } from "./fault.ts";
+import type { Mm } from "./mm.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { PTE } from "./pte.ts";
+import type { Vm } from "./vm.ts";
+
+/** Pins the page at `vpn`, faulting it in. */
+export function* pinUserPage(vm: Vm, mm: Mm, vpn: number): Blocking<Folio | FaultError> {
+  const { mem, tables } = vm;
+  for (;;) {
+    const entry = mm.directory.find(vpn);
+    const bits = entry === NO_ENTRY ? 0 : tables.bits(entry);
+    if ((bits & PTE.present) === 0) {
+      const page = yield* userPage(vm, mm, vpn, "read");
+      if (typeof page === "string") return page;
+      continue;
+    }
+    const page = mem.pfn(tables.pfn(entry));
+    const folio = pageFolio(mem, page);
+    yield "gup-fast-entry-read";
+    if (!folioTryPin(mem, folio)) continue;
+    yield "gup-fast-pinned";
+    const unchanged = tables.bits(entry) === bits && tables.pfn(entry) === (page as number);
+    if (unchanged) return folio;
+    folioUnpin(mem, folio);
+  }
+}

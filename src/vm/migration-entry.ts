@@ -1,0 +1,131 @@
+/**
+ * Migration entries: a folio is taken out of every page table, moved, and put back.
+ *
+ * `tryToMigrate` replaces each entry that maps the folio by one that names it and keeps what must
+ * survive; from then on a user of the page waits for the folio's lock. `removeMigrationPtes` turns
+ * the entries into mappings of the new folio, or of the same one if the move failed.
+ *
+ * Per entry, under the page table lock: clear and flush, harvest dirty, keep write, exclusive,
+ * young, dirty, soft-dirty and uffd-wp, then mapcount down and reference put. Callers hold the
+ * folio's lock from before the first entry is set until after the last is removed, and must look
+ * at `folioMapped` themselves: success is nothing else. Linux: mm/rmap.c, mm/migrate.c, 6.1.
+ */
+import { assert } from "../base/assert.ts";
+import { folioMapped, folioNrPages, pageFolio } from "../memory/folio.ts";
+import { folioWaitLocked } from "../memory/folio-lock.ts";
+import { folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
+import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
+import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
+import { mlockDrain } from "../memory/mlock.ts";
+import { PG } from "../memory/page-flags.ts";
+import type { Blocking, Steps } from "../sched/blocking.ts";
+import { VM, type Vma } from "./mm.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { PTE, PTE_MIGRATION } from "./pte.ts";
+import { tracePte } from "./pte-trace.ts";
+import { addRmap, removeRmap, rmapEntry, rmapVmas } from "./rmap.ts";
+import type { Vm } from "./vm.ts";
+
+const KEPT_BITS = PTE.young | PTE.dirty | PTE.softDirty | PTE.uffdWp;
+
+/** Installs migration entries for the folio wherever it is mapped. Linux: `try_to_migrate()`. */
+export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
+  const { mem } = vm;
+  const pages = folioNrPages(mem, folio);
+  const offset = mem.index[folio];
+  const skipsStacks = folioTestAnon(mem, folio) && !folioTestKsm(mem, folio);
+  for (const vma of rmapVmas(vm, folio)) {
+    if (skipsStacks && (vma.flags & VM.incompleteStack) !== 0) continue;
+    for (let at = 0; at < pages; at++) {
+      const entry = rmapEntry(vma, offset + at);
+      if (entry === NO_ENTRY) continue;
+      yield "try-to-migrate-entry";
+      if (!setMigrationEntry(vm, vma, folio, (folio + at) as Pfn, entry)) break;
+    }
+    if (!folioMapped(mem, folio)) return;
+  }
+}
+
+/** Replaces one entry if it maps `page`. False ends the walk of this VMA. */
+function setMigrationEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): boolean {
+  const { mem, tables } = vm;
+  const bits = tables.bits(entry);
+  if ((bits & PTE.present) === 0 || tables.pfn(entry) !== (page as number)) return true;
+  const isAnon = folioTestAnon(mem, folio);
+  const isExclusive = isAnon && testFlag(mem, page, PG.anonExclusive);
+  if (isExclusive && folioMaybeDmaPinned(mem, folio)) {
+    mem.events.refusals.refuse("still_mapped", mem.refcount[folio], 1);
+    return false;
+  }
+  if (isExclusive) clearFlag(mem, page, PG.anonExclusive);
+  if ((bits & PTE.dirty) !== 0) setFlag(mem, folio, PG.dirty);
+  const kind = migrationKind(bits, isExclusive);
+  const kept = kind | (bits & KEPT_BITS);
+  tables.set(entry, page, kept);
+  const vpn = vma.startVpn + (mem.index[folio] + (page - folio) - vma.pgoff);
+  tracePte(mem.events, "set_migration_pte", vpn, page, kept);
+  removeRmap(mem, page, vma);
+  if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
+  folioPut(mem, folio);
+  return true;
+}
+
+function migrationKind(bits: number, isExclusive: boolean): number {
+  if ((bits & PTE.write) !== 0) return PTE.migrationWrite;
+  return isExclusive ? PTE.migrationReadExclusive : PTE.migrationRead;
+}
+
+/**
+ * Turns the entries that name `src` into mappings of `dst`.
+ *
+ * `dst` has its mapping and index by now; `src` itself is passed to undo. Permissions are taken
+ * from the VMA as it is now, never copied. Linux: `remove_migration_ptes()`.
+ */
+export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void> {
+  const { mem } = vm;
+  const pages = folioNrPages(mem, dst);
+  const offset = mem.index[dst];
+  for (const vma of rmapVmas(vm, dst)) {
+    for (let at = 0; at < pages; at++) {
+      const entry = rmapEntry(vma, offset + at);
+      if (entry === NO_ENTRY) continue;
+      yield "remove-migration-entry";
+      removeMigrationEntry(vm, vma, (src + at) as Pfn, (dst + at) as Pfn, entry);
+    }
+  }
+}
+
+function removeMigrationEntry(vm: Vm, vma: Vma, src: Pfn, dst: Pfn, entry: number): void {
+  const { mem, tables } = vm;
+  const old = tables.bits(entry);
+  if ((old & PTE_MIGRATION) === 0 || tables.pfn(entry) !== (src as number)) return;
+  const folio = pageFolio(mem, dst);
+  mem.refcount[folio]++;
+  let bits = PTE.present | (old & (PTE.softDirty | PTE.young));
+  if ((old & PTE.dirty) !== 0 && testFlag(mem, folio, PG.dirty)) bits |= PTE.dirty;
+  const mayWrite = (vma.flags & VM.write) !== 0;
+  if ((old & PTE.migrationWrite) !== 0 && mayWrite) bits |= PTE.write;
+  else if ((old & PTE.uffdWp) !== 0) bits |= PTE.uffdWp;
+  if (folioTestAnon(mem, folio) && (old & PTE.migrationRead) === 0) {
+    setFlag(mem, dst, PG.anonExclusive);
+  }
+  addRmap(mem, dst, vma);
+  tables.set(entry, dst, bits);
+  if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
+  const vpn = vma.startVpn + (mem.index[folio] + (dst - folio) - vma.pgoff);
+  tracePte(mem.events, "remove_migration_pte", vpn, dst, bits);
+}
+
+/**
+ * Sleeps until the move that left this entry is over; the caller then looks again.
+ *
+ * Takes no reference: the entry itself proves that the source is still there, and locked.
+ * Linux: `migration_entry_wait()`.
+ */
+export function* migrationEntryWait(vm: Vm, entry: number): Blocking<void> {
+  const { mem, tables } = vm;
+  assert((tables.bits(entry) & PTE_MIGRATION) !== 0, "no migration entry to wait for:", entry);
+  const folio = pageFolio(mem, mem.pfn(tables.pfn(entry)));
+  assert(testFlag(mem, folio, PG.locked), "a migration entry of an unlocked folio:", folio);
+  yield* folioWaitLocked(mem, folio);
+}

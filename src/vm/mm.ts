@@ -1,0 +1,103 @@
+/**
+ * A process's memory: its VMAs and its page tables.
+ *
+ * A VMA maps a stretch of virtual pages; `pgoff` is the offset in its file of the first, or for
+ * anonymous memory the page number that it had when first mapped, so that a page's `index` finds
+ * its address in every VMA that shares it. Locks: the kernel's `mmap_lock` for the VMAs.
+ * Linux: `struct mm_struct`, `struct vm_area_struct`, `struct anon_vma`.
+ */
+import { assert } from "../base/assert.ts";
+import type { AddressSpace } from "../pagecache/address-space.ts";
+import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
+
+/** Linux: VM_*. */
+export const VM = {
+  read: 0x1,
+  write: 0x2,
+  shared: 0x8,
+  locked: 0x2000,
+  /** An argument stack that exec is still moving: its pages are left alone. */
+  incompleteStack: 0x4000,
+} as const;
+
+/** What a set of VMAs that may share anonymous pages has in common. */
+export class AnonVma {
+  /** Index in `Vm.anonVmas`; what the mapping word carries. Never used again. */
+  readonly id: number;
+  readonly vmas: Vma[] = [];
+  /** Migrations that rely on it; with its VMAs, what keeps it alive. */
+  refcount = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+}
+
+export class Vma {
+  readonly mm: Mm;
+  readonly startVpn: number;
+  /** One past the last virtual page. */
+  readonly endVpn: number;
+  readonly pgoff: number;
+  /** VM bits. */
+  flags: number;
+  /** Of a private mapping, from its first anonymous page on. */
+  anonVma: AnonVma | null = null;
+  /** The mapped file, or null for anonymous memory. */
+  readonly mapping: AddressSpace | null;
+
+  constructor(mm: Mm, range: VmaRange, flags: number, mapping: AddressSpace | null) {
+    assert(range.startVpn < range.endVpn, "a VMA of no pages at", range.startVpn);
+    assert(range.endVpn <= TASK_SIZE_PAGES, "a VMA beyond the address space:", range.endVpn);
+    this.mm = mm;
+    this.startVpn = range.startVpn;
+    this.endVpn = range.endVpn;
+    this.pgoff = range.pgoff;
+    this.flags = flags;
+    this.mapping = mapping;
+  }
+}
+
+export interface VmaRange {
+  readonly startVpn: number;
+  readonly endVpn: number;
+  readonly pgoff: number;
+}
+
+export class Mm {
+  /** Index in `Vm.mms`. */
+  readonly id: number;
+  readonly name: string;
+  /** Ascending, disjoint. */
+  readonly vmas: Vma[] = [];
+  readonly directory: PageDirectory;
+  /** Pages mapped, migration entries included. */
+  rssPages = 0;
+
+  constructor(id: number, name: string, tables: PageTables) {
+    this.id = id;
+    this.name = name;
+    this.directory = new PageDirectory(tables);
+  }
+
+  /** The VMA that covers a virtual page, or null. Linux: `vma_lookup()`. */
+  vmaAt(vpn: number): Vma | null {
+    let low = 0;
+    let high = this.vmas.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.vmas[middle].endVpn <= vpn) low = middle + 1;
+      else high = middle;
+    }
+    const vma = this.vmas[low];
+    return vma !== undefined && vma.startVpn <= vpn ? vma : null;
+  }
+
+  /** Where the next mapping of that many pages may go: behind the last one. */
+  freeRange(pages: number): VmaRange {
+    const last = this.vmas.at(-1);
+    // A gap of one leaf, so that no two VMAs share a page table.
+    const startVpn = last === undefined ? 0x200 : (last.endVpn + 0x3ff) & -0x200;
+    return { startVpn, endVpn: startVpn + pages, pgoff: startVpn };
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Page table entries: two words, the frame and the bits.
+ *
+ * A present entry maps a page. An entry that is not present but not empty either is of the swap
+ * type: here the three kinds of migration entry, which carry the frame of the SOURCE and the bits
+ * that must survive the move. Linux: `pte_t`, `swp_entry_t`, include/linux/swapops.h.
+ */
+export const PTE = {
+  present: 0x1,
+  write: 0x2,
+  dirty: 0x4,
+  young: 0x8,
+  softDirty: 0x10,
+  uffdWp: 0x20,
+  /** Migration entries: the page was not writable, was exclusive, was writable. */
+  migrationRead: 0x100,
+  migrationReadExclusive: 0x200,
+  migrationWrite: 0x400,
+} as const;
+
+/** Any of the three kinds. Linux: `is_migration_entry()`. */
+export const PTE_MIGRATION = 0x700;
+
+/** No page and no entry. */
+export const PTE_NONE = 0;

@@ -1,0 +1,102 @@
+/**
+ * The virtual memory of one machine: its processes, their tables, and who shares what.
+ *
+ * The reverse map starts here: `anonVmas` by the id in an anonymous mapping word, `fileVmas` by the
+ * address space's. Functions of this room and of those above take a `Vm` first.
+ */
+import { assert } from "../base/assert.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { AddressSpace } from "../pagecache/address-space.ts";
+import { PageCache } from "../pagecache/page-cache.ts";
+import { AnonVma, Mm, VM, Vma, type VmaRange } from "./mm.ts";
+import { PageTables } from "./page-tables.ts";
+
+export class Vm {
+  readonly mem: Memory;
+  readonly cache: PageCache;
+  readonly tables: PageTables = new PageTables();
+  /** By id; undefined once the process has exited. */
+  readonly mms: (Mm | undefined)[] = [];
+  /** By id; undefined once nobody shares it any more. */
+  readonly anonVmas: (AnonVma | undefined)[] = [];
+  /** By address space id: the VMAs that map the file. Linux: `i_mmap`. */
+  readonly fileVmas: Vma[][] = [];
+
+  constructor(mem: Memory) {
+    this.mem = mem;
+    this.cache = new PageCache(mem);
+  }
+
+  createMm(name: string): Mm {
+    const mm = new Mm(this.mms.length, name, this.tables);
+    this.mms.push(mm);
+    return mm;
+  }
+
+  /** Maps anonymous memory, private to the process. Linux: `mmap(MAP_PRIVATE | MAP_ANONYMOUS)`. */
+  mapAnonymous(mm: Mm, range: VmaRange, flags: number = VM.read | VM.write): Vma {
+    const vma = new Vma(mm, range, flags, null);
+    insertVma(mm, vma);
+    this.joinAnonVma(vma, this.createAnonVma());
+    return vma;
+  }
+
+  /** Maps a file, shared. */
+  mapFile(mm: Mm, range: VmaRange, mapping: AddressSpace, flags: number = VM.read | VM.write): Vma {
+    const vma = new Vma(mm, range, flags | VM.shared, mapping);
+    insertVma(mm, vma);
+    this.fileVmas[mapping.id] ??= [];
+    this.fileVmas[mapping.id].push(vma);
+    return vma;
+  }
+
+  /** Maps anonymous memory that another process shares: what fork leaves behind. */
+  mapAnonymousAlong(mm: Mm, range: VmaRange, anonVma: AnonVma, flags: number): Vma {
+    const vma = new Vma(mm, range, flags, null);
+    insertVma(mm, vma);
+    this.joinAnonVma(vma, anonVma);
+    return vma;
+  }
+
+  /** Takes a VMA without pages out of every list. */
+  dropVma(vma: Vma): void {
+    remove(vma.mm.vmas, vma);
+    if (vma.mapping !== null) remove(this.fileVmas[vma.mapping.id], vma);
+    if (vma.anonVma !== null) {
+      remove(vma.anonVma.vmas, vma);
+      this.reapAnonVma(vma.anonVma);
+    }
+  }
+
+  /** Forgets an anon_vma without VMAs and without references. Linux: `put_anon_vma()`. */
+  reapAnonVma(anonVma: AnonVma): void {
+    if (anonVma.vmas.length === 0 && anonVma.refcount === 0) {
+      this.anonVmas[anonVma.id] = undefined;
+    }
+  }
+
+  private createAnonVma(): AnonVma {
+    const anonVma = new AnonVma(this.anonVmas.length);
+    this.anonVmas.push(anonVma);
+    return anonVma;
+  }
+
+  private joinAnonVma(vma: Vma, anonVma: AnonVma): void {
+    vma.anonVma = anonVma;
+    anonVma.vmas.push(vma);
+  }
+}
+
+function insertVma(mm: Mm, vma: Vma): void {
+  const at = mm.vmas.findIndex((other) => other.startVpn >= vma.endVpn);
+  const place = at === -1 ? mm.vmas.length : at;
+  const before = mm.vmas[place - 1];
+  assert(before === undefined || before.endVpn <= vma.startVpn, "VMAs overlap at", vma.startVpn);
+  mm.vmas.splice(place, 0, vma);
+}
+
+function remove(vmas: Vma[], vma: Vma): void {
+  const at = vmas.indexOf(vma);
+  assert(at !== -1, "a VMA is not where it should be:", vma.startVpn);
+  vmas.splice(at, 1);
+}
