@@ -15,6 +15,8 @@ import { plainForm } from "../tools/build/plain-plugin.ts";
 type Work = typeof import("./call-protocol-work.ts");
 
 const PAGES = 1_000_000;
+const PAGE_SIZE = 4096;
+const COPIED_PAGES = 65_536;
 const WARM_UP_ROUNDS = 5;
 const ROUNDS = 15;
 
@@ -34,6 +36,8 @@ for (const depth of [1, 8]) {
   const time = perItem(() => runToEnd(steps.suspendOften(PAGES, depth)));
   row(`one suspension, ${depth} deep`, time, "-", "-");
 }
+const copy = copyPages();
+row("for scale: copy of 4096 bytes", "-", "-", copy);
 console.log("\nall in nanoseconds");
 
 async function bundle(form: "steps" | "plain"): Promise<Work> {
@@ -79,12 +83,23 @@ function backAndForth(move: Work["moveEachByHand"]): () => void {
   };
 }
 
-function perItem(round: () => void): string {
+/** From the lower half of an arena to the upper, page by page in ascending order. */
+function copyPages(): string {
+  const half = COPIED_PAGES * PAGE_SIZE;
+  const arena = new Uint8Array(2 * half).fill(1);
+  return perItem(() => {
+    for (let from = 0; from < half; from += PAGE_SIZE) {
+      arena.copyWithin(half + from, from, from + PAGE_SIZE);
+    }
+  }, COPIED_PAGES);
+}
+
+function perItem(round: () => void, items: number = PAGES): string {
   for (let i = 0; i < WARM_UP_ROUNDS; i++) round();
   const times = Array.from({ length: ROUNDS }, () => {
     const start = performance.now();
     round();
-    return ((performance.now() - start) * 1e6) / PAGES;
+    return ((performance.now() - start) * 1e6) / items;
   }).sort((a, b) => a - b);
   const median = times[Math.floor(ROUNDS / 2)];
   return `${median.toFixed(1)} (${times[0].toFixed(1)})`;
