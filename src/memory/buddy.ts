@@ -55,6 +55,20 @@ export function freeOneBlock(
 }
 
 /**
+ * Puts a block on the lists as it is, merged with nothing: for who rebuilds a recorded state.
+ */
+export function placeFreeBlock(
+  mem: Memory,
+  zone: Zone,
+  pfn: Pfn,
+  order: number,
+  migratetype: number,
+): void {
+  accountFree(zone, 1 << order, migratetype);
+  linkFree(mem, zone, pfn, order, migratetype, "tail");
+}
+
+/**
  * Takes a block of `order` from the lists of `migratetype`, splitting a larger one if need be.
  *
  * Returns its first page, or -1. Linux: `__rmqueue_smallest()`.

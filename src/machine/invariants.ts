@@ -1,0 +1,195 @@
+/**
+ * What must hold of a whole machine whenever no task is in the middle of something.
+ *
+ * Each rule is a function that finds its violations by looking at everything, trusting no counter:
+ * the free lists, the LRU, the page tables and files, the references. `checkInvariants` may be
+ * called after any step of a run; it costs a pass over the memory map and the page tables.
+ */
+import { InvariantError } from "../base/assert.ts";
+import { MAX_ORDER, MIGRATE_TYPES } from "../memory/constants.ts";
+import { folioNrPages, folioOrder, pageFolio } from "../memory/folio.ts";
+import { folioLruList } from "../memory/lru-list.ts";
+import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
+import { LRU, LRU_NAMES } from "../memory/node.ts";
+import { PG } from "../memory/page-flags.ts";
+import { listFirst, listIsEnd } from "../memory/page-list.ts";
+import type { Zone } from "../memory/zone.ts";
+import { NO_ENTRY } from "../vm/page-tables.ts";
+import { PTE, PTE_MIGRATION } from "../vm/pte.ts";
+import type { Machine } from "./machine.ts";
+
+/** Throws with the first violation of each rule, or returns. */
+export function checkInvariants(machine: Machine): void {
+  const found = INVARIANTS.map(({ check }) => check(machine)).filter((text) => text !== null);
+  if (found.length > 0) throw new InvariantError(found.join("; "));
+}
+
+/** A rule: its name, and what is wrong with the machine by it, or null. */
+export interface Invariant {
+  readonly name: string;
+  readonly check: (machine: Machine) => string | null;
+}
+
+export const INVARIANTS: readonly Invariant[] = [
+  { name: "free blocks are whole, aligned, merged and counted", check: checkFreeLists },
+  { name: "per-CPU pages are counted", check: checkPcpLists },
+  { name: "PG_lru means linked, on the right list, and counted", check: checkLru },
+  { name: "map counts are the page table entries", check: checkMapcounts },
+  { name: "every reference has a holder", check: checkReferences },
+];
+
+function checkFreeLists({ mem }: Machine): string | null {
+  for (const zone of mem.zones) {
+    const blocks = new Int32Array(MAX_ORDER);
+    let pages = 0;
+    for (let order = 0; order < MAX_ORDER; order++) {
+      for (let type = 0; type < MIGRATE_TYPES; type++) {
+        for (const pfn of pagesOf(mem, zone.freeList(order, type))) {
+          const wrong = freeBlockFault(mem, zone, pfn, order);
+          if (wrong !== null) return `free block ${pfn} of order ${order}: ${wrong}`;
+          blocks[order]++;
+          pages += 1 << order;
+        }
+      }
+      if (blocks[order] !== zone.freeBlocks[order]) {
+        return `zone ${zone.type}: ${blocks[order]} blocks of order ${order}, counted ${zone.freeBlocks[order]}`;
+      }
+    }
+    if (zone.isolatedBlocks === 0 && pages !== zone.freePages) {
+      return `zone ${zone.type}: ${pages} pages free, counted ${zone.freePages}`;
+    }
+  }
+  return null;
+}
+
+function freeBlockFault(mem: Memory, zone: Zone, pfn: Pfn, order: number): string | null {
+  if (pfn % (1 << order) !== 0) return "not aligned";
+  if (mem.flags[pfn] !== PG.buddy) return `flags ${mem.flags[pfn].toString(16)}`;
+  if (mem.private[pfn] !== order) return `its page says order ${mem.private[pfn]}`;
+  for (let page = pfn; page < pfn + (1 << order); page = (page + 1) as Pfn) {
+    if (mem.refcount[page] !== 0) return `page ${page} has references`;
+    if (page !== pfn && mem.flags[page] !== 0) return `page ${page} has flags`;
+    if (mem.zoneOf(page) !== zone) return `page ${page} lies in another zone`;
+  }
+  const buddy = pfn ^ (1 << order);
+  const isTwin = order < 9 && mem.flags[buddy] === PG.buddy && mem.private[buddy] === order;
+  if (isTwin && mem.zoneOf(buddy as Pfn) === zone) return `its buddy ${buddy} is free too`;
+  return null;
+}
+
+function checkPcpLists({ mem }: Machine): string | null {
+  for (const zone of mem.zones) {
+    for (const [cpu, pcp] of zone.pcp.entries()) {
+      let pages = 0;
+      for (const list of pcp.lists) {
+        for (const pfn of pagesOf(mem, list)) {
+          if (mem.flags[pfn] !== 0) return `per-CPU page ${pfn} has flags`;
+          if (mem.refcount[pfn] !== 0) return `per-CPU page ${pfn} has references`;
+          pages += 1 << mem.private[pfn];
+        }
+      }
+      if (pages !== pcp.count) {
+        return `zone ${zone.type}, cpu ${cpu}: ${pages} per-CPU pages, counted ${pcp.count}`;
+      }
+    }
+  }
+  return null;
+}
+
+function checkLru({ mem }: Machine): string | null {
+  for (const node of mem.nodes) {
+    const counted = new Int32Array(LRU_NAMES.length);
+    for (let lru = 0; lru < LRU.unevictable; lru++) {
+      for (const pfn of pagesOf(mem, node.lruLists[lru])) {
+        if ((mem.flags[pfn] & PG.lru) === 0) return `folio ${pfn} is on an LRU list without PG_lru`;
+        if (folioLruList(mem, pfn as Folio) !== lru) return `folio ${pfn} is on list ${lru}`;
+        counted[lru] += folioNrPages(mem, pfn as Folio);
+      }
+    }
+    let flagged = 0;
+    for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+      if ((mem.flags[pfn] & PG.lru) === 0 || mem.nodeOf(pfn as Pfn) !== node) continue;
+      const pages = folioNrPages(mem, pfn as Folio);
+      if ((mem.flags[pfn] & PG.unevictable) !== 0) counted[LRU.unevictable] += pages;
+      flagged += pages;
+    }
+    const linked = counted.reduce((sum, pages) => sum + pages, 0);
+    if (linked !== flagged) return `node ${node.id}: PG_lru on ${flagged} pages, ${linked} linked`;
+    for (const [lru, pages] of counted.entries()) {
+      if (pages !== node.lruPages[lru]) {
+        return `node ${node.id}: ${pages} pages ${LRU_NAMES[lru]}, counted ${node.lruPages[lru]}`;
+      }
+    }
+  }
+  return null;
+}
+
+function checkMapcounts({ mem, vm }: Machine): string | null {
+  const mapped = new Int32Array(mem.pageCount);
+  for (const mm of vm.mms) {
+    if (mm === undefined) continue;
+    let entries = 0;
+    for (const vma of mm.vmas) {
+      for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
+        const entry = mm.directory.find(vpn);
+        if (entry === NO_ENTRY) continue;
+        const bits = vm.tables.bits(entry);
+        if (bits !== 0) entries++;
+        if (
+          (bits & PTE_MIGRATION) !== 0 &&
+          (mem.flags[headOf(mem, vm.tables.pfn(entry))] & PG.locked) === 0
+        ) {
+          return `${mm.name} page ${vpn}: a migration entry of an unlocked folio`;
+        }
+        if ((bits & PTE.present) !== 0) mapped[vm.tables.pfn(entry)]++;
+      }
+    }
+    if (entries !== mm.rssPages) return `${mm.name}: ${entries} entries, counted ${mm.rssPages}`;
+  }
+  for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+    if (mapped[pfn] !== mem.mapcount[pfn]) {
+      return `page ${pfn}: ${mapped[pfn]} entries, mapcount ${mem.mapcount[pfn]}`;
+    }
+  }
+  return null;
+}
+
+/** References of a folio: its entries, its file, its private state, a batch, and holds. */
+function checkReferences(machine: Machine): string | null {
+  const { mem, vm, holds } = machine;
+  const batched = countBatched(mem);
+  for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+    const flags = mem.flags[pfn];
+    if ((flags & (PG.hole | PG.reserved | PG.buddy | PG.tail)) !== 0) continue;
+    const found = mem.refcount[pfn];
+    if (found === 0) continue;
+    const folio = pfn as Folio;
+    const pages = 1 << folioOrder(mem, folio);
+    let expected = (holds.get(folio) ?? 0) + (batched.get(pfn) ?? 0);
+    for (let page = pfn; page < pfn + pages; page++) expected += mem.mapcount[page];
+    if (vm.cache.folioMapping(folio) !== null) expected += pages;
+    if ((flags & PG.private) !== 0) expected++;
+    if (found !== expected) return `folio ${pfn}: ${found} references, ${expected} holders`;
+  }
+  return null;
+}
+
+function countBatched(mem: Memory): Map<number, number> {
+  const batched = new Map<number, number>();
+  for (const { add, addCount, mlock, mlockCount } of mem.lruBatches) {
+    const folios = [...add.subarray(0, addCount), ...mlock.subarray(0, mlockCount)];
+    for (const folio of folios) batched.set(folio, (batched.get(folio) ?? 0) + 1);
+  }
+  return batched;
+}
+
+function headOf(mem: Memory, pfn: number): Folio {
+  return pageFolio(mem, pfn as Pfn);
+}
+
+function* pagesOf(mem: Memory, list: PageList): Generator<Pfn> {
+  for (let page = listFirst(mem, list); !listIsEnd(list, page); page = mem.next[page] as Pfn) {
+    yield page;
+  }
+}

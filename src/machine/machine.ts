@@ -1,0 +1,50 @@
+/**
+ * One whole machine: its memory, its processes and files, its settings.
+ *
+ * `holds` are references from outside the model: a device that pins, a kernel that uses pages in
+ * its own ways. They are kept apart so that every reference has a name, and teardown can prove
+ * that none was lost.
+ */
+import { assert } from "../base/assert.ts";
+import { COMPACT_SYSCTL_DEFAULTS, type CompactSysctl } from "../callers/compaction/control.ts";
+import { folioNrPages } from "../memory/folio.ts";
+import { folioPutRefs } from "../memory/folio-ref.ts";
+import type { Frames } from "../memory/frames.ts";
+import type { Folio, Pfn } from "../memory/memmap.ts";
+import { Memory, type MemoryShape } from "../memory/memory.ts";
+import { PG } from "../memory/page-flags.ts";
+import { Vm } from "../vm/vm.ts";
+
+/** What marks a page as the kernel's, and says nothing to the allocator. */
+const KERNEL_MARKS = PG.slab | PG.table | PG.offline | PG.hugetlb | PG.kernel;
+
+export class Machine {
+  readonly mem: Memory;
+  readonly vm: Vm;
+  sysctl: CompactSysctl = COMPACT_SYSCTL_DEFAULTS;
+  /** References held from outside, by folio. */
+  readonly holds: Map<Pfn, number> = new Map();
+
+  constructor(shape: MemoryShape, frames: Frames) {
+    this.mem = new Memory(shape, frames);
+    this.vm = new Vm(this.mem);
+  }
+
+  /** Records `count` references of the folio as held from outside; the folio counts them already. */
+  recordHold(folio: Folio, count: number): void {
+    assert(count > 0, "a hold of no references on", folio);
+    this.holds.set(folio, (this.holds.get(folio) ?? 0) + count);
+  }
+
+  /** Gives every reference held from outside back; the kernel's own pages lose their marks. */
+  dropHolds(): void {
+    const { mem } = this;
+    for (const [page, count] of this.holds) {
+      const folio = page as Folio;
+      const end = folio + folioNrPages(mem, folio);
+      for (let at = folio as Pfn; at < end; at = (at + 1) as Pfn) mem.flags[at] &= ~KERNEL_MARKS;
+      folioPutRefs(mem, folio, count);
+    }
+    this.holds.clear();
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The end of a machine, and the proof that nothing leaked.
+ *
+ * Every process exits, every file is dropped, every hold from outside is given back. Then each
+ * frame that is not a hole, reserved or poisoned must be free, and every list, page table and
+ * anon_vma that was taken must have come back.
+ */
+import { assert } from "../base/assert.ts";
+import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
+import { folioGet, folioPut } from "../memory/folio-ref.ts";
+import { lruAddDrainAll } from "../memory/lru.ts";
+import type { Folio } from "../memory/memmap.ts";
+import { PG } from "../memory/page-flags.ts";
+import { drainAllPages } from "../memory/pcp.ts";
+import type { AddressSpace } from "../pagecache/address-space.ts";
+import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
+import { exitMm } from "../vm/zap.ts";
+import type { Machine } from "./machine.ts";
+
+/** Takes the machine down. Throws where something was lost or leaked. */
+export function teardown(machine: Machine): void {
+  const { mem, vm } = machine;
+  lruAddDrainAll(mem);
+  for (const mm of vm.mms) if (mm !== undefined) exitMm(vm, mm);
+  for (const mapping of vm.cache.mappings) dropFile(machine, mapping);
+  lruAddDrainAll(mem);
+  machine.dropHolds();
+  drainAllPages(mem);
+  assertAllFree(machine);
+}
+
+/** Removes every folio of a file. Linux: `truncate_inode_pages()`. */
+function dropFile(machine: Machine, mapping: AddressSpace): void {
+  const { mem } = machine;
+  mapping.folios.forEach((offset, folio) => {
+    if (mem.index[folio] !== offset) return;
+    folioGet(mem, folio);
+    assert(folioTrylock(mem, folio), "a folio is still locked at teardown:", folio);
+    if ((mem.flags[folio] & PG.private) !== 0) {
+      mem.flags[folio] &= ~PG.private;
+      mem.private[folio] = 0;
+      folioPut(mem, folio);
+    }
+    mem.flags[folio] &= ~PG.writeback;
+    filemapRemoveFolio(mem, mapping, folio);
+    folioUnlock(mem, folio);
+    folioPut(mem, folio);
+  });
+  assert(mapping.folios.pageCount === 0, "pages left in a file at teardown:", mapping.name);
+}
+
+function assertAllFree({ mem, vm }: Machine): void {
+  const { tables } = vm;
+  assert(tables.leavesInUse === 0, "page tables leaked:", tables.leavesInUse);
+  const anonVmas = vm.anonVmas.filter((anonVma) => anonVma !== undefined).length;
+  assert(anonVmas === 0, "anon_vmas leaked:", anonVmas);
+  assert(mem.waiters.size === 0, "tasks left waiting for folios:", mem.waiters.size);
+  for (const node of mem.nodes) {
+    const [anon, file] = node.isolatedPages;
+    assert(anon === 0 && file === 0, "pages left isolated on node", node.id, anon, file);
+    for (const pages of node.lruPages) assert(pages === 0, "pages left on the LRU:", pages);
+    assert(node.filePages === 0, "pages left in the page cache:", node.filePages);
+  }
+  let free = 0;
+  for (const zone of mem.zones) free += zone.freePages;
+  let usable = 0;
+  for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+    const flags = mem.flags[pfn as Folio];
+    if ((flags & (PG.hole | PG.reserved | PG.hwpoison)) === 0) usable++;
+  }
+  assert(free === usable, "frames leaked: free and usable are", free, usable);
+}

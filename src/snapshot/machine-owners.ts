@@ -1,0 +1,223 @@
+/**
+ * Owners for the pages of a snapshot: processes and files from which each can be taken.
+ *
+ * Where a pagemap was kept, its pages belong to the very process and address. All others are
+ * grouped by what the snapshot does tell (anonymous, file or shmem; how often mapped; locked by
+ * mlock; memory cgroup), and each group gets one anon_vma or one file and as many processes as its
+ * pages are mapped times. So every page has page table entries, a reverse map and a place in a
+ * file like those that it had, if not at the same addresses.
+ *
+ * Called once, on a machine whose flags are set and whose counts are not.
+ */
+import type { Machine } from "../machine/machine.ts";
+import { folioNrPages } from "../memory/folio.ts";
+import type { Folio, Memmap, Pfn } from "../memory/memmap.ts";
+import { PG } from "../memory/page-flags.ts";
+import { filemapMigrateFolio, migrateFolio } from "../migrate/callbacks.ts";
+import type { AddressSpace } from "../pagecache/address-space.ts";
+import { filemapAddFolio } from "../pagecache/page-cache.ts";
+import { type Mm, VM, type Vma, type VmaRange } from "../vm/mm.ts";
+import { PTE } from "../vm/pte.ts";
+import { setAnonOwner } from "../vm/rmap.ts";
+import { PAGE_KIND } from "./page-kinds.ts";
+import type { Snapshot, SnapshotPagemap } from "./snapshot.ts";
+
+type OwnerClass = "anonymous" | "file" | "shmem";
+
+/** Pages alike in all that the snapshot tells. */
+interface Group {
+  readonly owner: OwnerClass;
+  readonly mapcount: number;
+  readonly locked: boolean;
+  readonly cgroup: number;
+  pages: number;
+  /** Where the next page goes; set when all are counted. */
+  place: Place | null;
+}
+
+/** The VMAs and the file of a group, and how much of them is taken. */
+interface Place {
+  readonly vmas: readonly Vma[];
+  readonly mapping: AddressSpace | null;
+  used: number;
+}
+
+export class SnapshotOwners {
+  private readonly machine: Machine;
+  private readonly snapshot: Snapshot;
+  private readonly groups: Map<number, Group> = new Map();
+  /** By cgroup: its processes, as many as its most shared page needs. */
+  private readonly processes: Map<number, Mm[]> = new Map();
+
+  constructor(machine: Machine, snapshot: Snapshot) {
+    this.machine = machine;
+    this.snapshot = snapshot;
+  }
+
+  place(): void {
+    for (const pagemap of this.snapshot.pagemaps) this.placeRegion(pagemap);
+    const { mem } = this.machine;
+    for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+      const owner = this.ownerOf(pfn as Pfn);
+      if (owner !== null)
+        this.groupOf(pfn as Folio, owner).pages += folioNrPages(mem, pfn as Folio);
+    }
+    for (const group of this.groups.values()) group.place = this.makePlace(group);
+    for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+      const owner = this.ownerOf(pfn as Pfn);
+      if (owner !== null) this.placeFolio(pfn as Folio, this.groupOf(pfn as Folio, owner));
+    }
+  }
+
+  /** What kind of owner a page needs; null if it needs none or has one. */
+  private ownerOf(pfn: Pfn): OwnerClass | null {
+    const { mem } = this.machine;
+    const flags = mem.flags[pfn];
+    if ((flags & (PG.tail | PG.buddy | PG.hole | PG.reserved | PG.hwpoison)) !== 0) return null;
+    if (mem.mapping[pfn] !== 0) return null;
+    const kind = this.snapshot.kind[pfn];
+    switch (kind) {
+      case PAGE_KIND.anonymous:
+      case PAGE_KIND.anonymousHuge:
+      case PAGE_KIND.swapCache:
+      case PAGE_KIND.ksm:
+        return this.snapshot.mapcount[pfn] > 0 ? "anonymous" : null;
+      case PAGE_KIND.file:
+      case PAGE_KIND.fileHuge:
+        return (flags & PG.swapbacked) !== 0 ? "shmem" : "file";
+      case PAGE_KIND.shmem:
+        return "shmem";
+      default:
+        return null;
+    }
+  }
+
+  private groupOf(folio: Folio, owner: OwnerClass): Group {
+    const { snapshot } = this;
+    const mapcount = snapshot.mapcount[folio];
+    const locked = mapcount > 0 && (this.machine.mem.flags[folio] & PG.mlocked) !== 0;
+    const cgroup = snapshot.cgroup?.[folio] ?? 0;
+    const ownerKey = owner === "anonymous" ? 0 : owner === "file" ? 1 : 2;
+    const key = ((mapcount * 2 + (locked ? 1 : 0)) * 3 + ownerKey) * 0x10000 + cgroup;
+    let group = this.groups.get(key);
+    if (group === undefined) {
+      group = { owner, mapcount, locked, cgroup, pages: 0, place: null };
+      this.groups.set(key, group);
+    }
+    return group;
+  }
+
+  private makePlace(group: Group): Place {
+    const { vm } = this.machine;
+    const { owner, mapcount, pages, locked } = group;
+    const flags = VM.read | VM.write | (locked ? VM.locked : 0);
+    const mms = this.processesOf(group.cgroup, mapcount);
+    if (owner === "anonymous") {
+      const first = vm.mapAnonymous(mms[0], mms[0].freeRange(pages), flags);
+      const { anonVma, pgoff } = first;
+      const others = mms.slice(1).map((mm) => {
+        const range = { ...mm.freeRange(pages), pgoff };
+        return anonVma === null ? first : vm.mapAnonymousAlong(mm, range, anonVma, flags);
+      });
+      return { vmas: [first, ...others], mapping: null, used: 0 };
+    }
+    const mapping = this.createFile(owner, `${owner} of cgroup ${this.cgroupName(group.cgroup)}`);
+    const vmas = mms.map((mm) => {
+      const range: VmaRange = { ...mm.freeRange(pages), pgoff: 0 };
+      return vm.mapFile(mm, range, mapping, flags);
+    });
+    return { vmas, mapping, used: 0 };
+  }
+
+  private placeFolio(folio: Folio, group: Group): void {
+    const { place } = group;
+    if (place === null) return;
+    const { mem } = this.machine;
+    const pages = folioNrPages(mem, folio);
+    const offset = place.used;
+    place.used += pages;
+    if (place.mapping !== null) this.addToFile(place.mapping, folio, offset);
+    else setAnonOwner(mem, folio, place.vmas[0], place.vmas[0].startVpn + offset);
+    for (const vma of place.vmas) {
+      for (let at = 0; at < pages; at++) {
+        this.mapPage(vma, vma.startVpn + offset + at, (folio + at) as Pfn, folio);
+      }
+    }
+  }
+
+  /** A region whose pagemap was kept: as many of its pages as the snapshot confirms. */
+  private placeRegion(region: SnapshotPagemap): void {
+    const { vm, mem } = this.machine;
+    const mm = vm.createMm(region.name);
+    const range = mm.freeRange(region.pfns.length);
+    const confirmed = region.pfns.filter((pfn) => this.isRegionPage(pfn));
+    const locked = confirmed.filter((pfn) => (mem.flags[pfn] & PG.mlocked) !== 0).length;
+    const flags = VM.read | VM.write | (locked * 2 > confirmed.length ? VM.locked : 0);
+    const anonymous = confirmed.filter((pfn) => this.ownerOf(pfn as Pfn) === "anonymous").length;
+    const isFile = anonymous * 2 < confirmed.length;
+    const mapping = isFile ? this.createFile("shmem", `shmem of ${region.name}`) : null;
+    const vma =
+      mapping === null
+        ? vm.mapAnonymous(mm, range, flags)
+        : vm.mapFile(mm, { ...range, pgoff: 0 }, mapping, flags);
+    for (const [offset, pfn] of region.pfns.entries()) {
+      if (!this.isRegionPage(pfn)) continue;
+      const folio = pfn as Folio;
+      const owner = this.ownerOf(folio);
+      if (owner === null || (owner !== "anonymous") !== isFile) continue;
+      if (mapping !== null) this.addToFile(mapping, folio, offset);
+      else setAnonOwner(mem, folio, vma, vma.startVpn + offset);
+      this.mapPage(vma, vma.startVpn + offset, folio, folio);
+    }
+  }
+
+  /** A page of its own, mapped once, as a region's pages are taken to be. */
+  private isRegionPage(pfn: number): boolean {
+    const { mem } = this.machine;
+    if (pfn <= 0 || pfn >= mem.pageCount || this.snapshot.mapcount[pfn] !== 1) return false;
+    return (mem.flags[pfn] & PG.head) === 0 && this.ownerOf(pfn as Pfn) !== null;
+  }
+
+  private addToFile(mapping: AddressSpace, folio: Folio, offset: number): void {
+    const { mem } = this.machine;
+    filemapAddFolio(mem, mapping, folio, offset);
+    if ((mem.flags[folio] & PG.private) !== 0) mem.refcount[folio]++;
+  }
+
+  private mapPage(vma: Vma, vpn: number, page: Pfn, folio: Folio): void {
+    const { mem, vm } = this.machine;
+    const entry = vma.mm.directory.make(vpn);
+    vm.tables.set(entry, page, entryBits(mem, page, vma));
+    vma.mm.rssPages++;
+    mem.mapcount[page]++;
+    mem.refcount[folio]++;
+  }
+
+  private createFile(owner: OwnerClass, name: string): AddressSpace {
+    const callback = owner === "shmem" ? migrateFolio : filemapMigrateFolio;
+    return this.machine.vm.cache.createMapping(name, { migrateFolio: callback });
+  }
+
+  private processesOf(cgroup: number, count: number): readonly Mm[] {
+    let mms = this.processes.get(cgroup);
+    if (mms === undefined) {
+      mms = [];
+      this.processes.set(cgroup, mms);
+    }
+    while (mms.length < count) {
+      mms.push(this.machine.vm.createMm(`${this.cgroupName(cgroup)}/${mms.length}`));
+    }
+    return mms.slice(0, count);
+  }
+
+  private cgroupName(cgroup: number): string {
+    return `cgroup ${this.snapshot.cgroups[cgroup] ?? 0}`;
+  }
+}
+
+/** Writable if the page is this process's alone, or a file's. */
+function entryBits(mem: Memmap, page: Pfn, vma: Vma): number {
+  const isAlone = (mem.flags[page] & PG.anonExclusive) !== 0;
+  const mayWrite = vma.mapping !== null || isAlone;
+  return PTE.present | PTE.young | PTE.softDirty | (mayWrite ? PTE.write | PTE.dirty : 0);
+}
