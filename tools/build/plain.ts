@@ -56,7 +56,7 @@ export function toPlain(source: string, fileName: string): string {
 }
 
 /** Whether `node` is a generator that is declared to return `Steps` or `Blocking`. */
-export function isProtocolFunction(node: ts.Node): node is ts.FunctionLikeDeclaration {
+export function isProtocolFunction(node: ts.Node): boolean {
   if (!isFunctionWithBody(node) || node.asteriskToken === undefined) return false;
   const { type } = node;
   if (type === undefined || !ts.isTypeReferenceNode(type)) return false;
