@@ -72,7 +72,10 @@ export function buildSnapshot(files: SideFiles, name: string, wanted: Side): Sna
   const buddyinfoEnd = buddyinfoOf(files, "buddyinfo.end", zones);
   const freeBlocks = settleFreeBlocks(files, columns, order, segments, zones, buddyinfo, findings);
   const pagetypeinfo = pagetypeinfoOf(files, zones);
-  const blockType = inferBlockTypes({ ...columns, order, zones, segments, pagetypeinfo }, findings);
+  const blockType = inferBlockTypes(
+    { ...columns, order, zones, segments, freeBlocks, buddyinfo, pagetypeinfo },
+    findings,
+  );
   partUnmergeable(columns, order, blockType, freeBlocks, segments);
   tellDrift(zones, freeBlocks, buddyinfo, buddyinfoEnd, findings);
   return {

@@ -97,6 +97,7 @@ const KIND_FLAGS: Readonly<Record<PageKind, number>> = {
   [PAGE_KIND.zero]: PG.reserved,
   [PAGE_KIND.offline]: PG.offline,
   [PAGE_KIND.poisoned]: PG.hwpoison,
+  [PAGE_KIND.driver]: PG.kernel,
 };
 
 const CONTENT_BITS = KPF.uptodate | KPF.dirty | KPF.writeback;
@@ -141,8 +142,9 @@ function ownedKindOf(low: number, high: number): PageKind {
   if ((low & KPF.anon) !== 0) return PAGE_KIND.anonymous;
   if ((low & KPF.swapbacked) !== 0) return PAGE_KIND.shmem;
   if ((low & KPF.lru) !== 0) return PAGE_KIND.file;
-  // In a per-CPU batch on its way to the LRU, or isolated: it has contents all the same. Drivers'
-  // pages show MMAP, which the kernel infers from a word that they use for something else.
-  if ((low & CONTENT_BITS) !== 0 && (low & KPF.mmap) === 0) return PAGE_KIND.file;
+  // The kernel infers MMAP from a word that drivers use for something else.
+  if ((low & KPF.mmap) !== 0) return PAGE_KIND.driver;
+  // In a per-CPU batch on its way to the LRU, or isolated: it has contents all the same.
+  if ((low & CONTENT_BITS) !== 0) return PAGE_KIND.file;
   return (low | high) === 0 ? PAGE_KIND.unknown : PAGE_KIND.kernel;
 }

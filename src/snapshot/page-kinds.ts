@@ -26,6 +26,7 @@ export const PAGE_KIND = {
   zero: 15,
   offline: 16,
   poisoned: 17,
+  driver: 18,
 } as const;
 
 export type PageKind = (typeof PAGE_KIND)[keyof typeof PAGE_KIND];
@@ -82,6 +83,13 @@ export const PAGE_KINDS: readonly PageKindLook[] = [
   look("zero", "zero page", "z", 0x8d8d8d, "the page of zeros that all share"),
   look("offline", "offline", "o", 0x5f6f6f, "given away by a balloon or a memory device"),
   look("poisoned", "poisoned", "!", 0xff2d2d, "taken out of use after a memory error"),
+  look(
+    "driver",
+    "driver",
+    "d",
+    0xb78bd0,
+    "a driver's, mapped or used as if: zsmalloc, buffers shared with a process",
+  ),
 ];
 
 function look(
@@ -121,7 +129,7 @@ export function isMovableKind(kind: number): boolean {
   return ((MOVABLE_OWNERS >>> kind) & 1) !== 0;
 }
 
-/** Taken by the kernel from the allocator; free pages on a processor's own list look like it too. */
+/** Taken by the kernel from the allocator; free pages on a per-CPU list look like it too. */
 export function isKernelKind(kind: number): boolean {
   return ((KERNEL_OWNERS >>> kind) & 1) !== 0;
 }
