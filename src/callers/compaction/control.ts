@@ -33,7 +33,7 @@ export interface CompactRequest {
   /** A free block of this order, or -1: compact the whole zone. */
   readonly order: number;
   readonly mode: CompactMode;
-  /** For whom; a block is a source for an asynchronous direct compaction only if it is of its type. */
+  /** For whom; an asynchronous direct compaction takes only blocks of this type as sources. */
   readonly migratetype: Migratetype;
   /** From the zone's ends, not from where the last one stopped. */
   readonly wholeZone: boolean;

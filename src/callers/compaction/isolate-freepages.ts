@@ -125,6 +125,7 @@ function* isolateFreepagesBlock(
     if (pages === 0) break;
     mem.private[page] = order;
     listAddTail(mem, blocks, page);
+    scanned += pages - 1;
     taken += pages;
     cc.freeCount += pages;
     if (cc.freeCount >= cc.migrateCount) {

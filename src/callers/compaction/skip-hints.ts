@@ -22,7 +22,7 @@ export function isolationSuitable(cc: CompactControl, pfn: number): boolean {
   return cc.request.ignoreSkipHint || !pageblockSkip(cc.vm.mem, pfn as Pfn);
 }
 
-/** Whether to look for folios in the block that starts here. Linux: `suitable_migration_source()`. */
+/** Whether to look for folios in the block from here. Linux: `suitable_migration_source()`. */
 export function suitableMigrationSource(cc: CompactControl, start: number): boolean {
   const { mem } = cc.vm;
   const { request } = cc;

@@ -1,0 +1,41 @@
+/**
+ * What each page of a machine is now, in the classes of a snapshot.
+ *
+ * Pages with an owner are told by their mapping word; the rest have not moved and are what they
+ * were. For maps of before and after.
+ */
+import type { Machine } from "../machine/machine.ts";
+import { buddyOrder, pageBuddy } from "../memory/buddy.ts";
+import { folioTestLarge, pageFolio } from "../memory/folio.ts";
+import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
+import type { Folio, Memmap, Pfn } from "../memory/memmap.ts";
+import { PG } from "../memory/page-flags.ts";
+import { PAGE_KIND, type PageKind } from "./page-kinds.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** By pfn, `PAGE_KIND`. */
+export function kindsOfMachine({ mem }: Machine, snapshot: Snapshot): Uint8Array {
+  const kinds = new Uint8Array(mem.pageCount);
+  for (let at = 0; at < mem.pageCount; at++) {
+    const pfn = at as Pfn;
+    if (pageBuddy(mem, pfn)) {
+      const end = at + (1 << buddyOrder(mem, pfn));
+      kinds.fill(PAGE_KIND.free, at, end);
+      at = end - 1;
+      continue;
+    }
+    const folio = pageFolio(mem, pfn);
+    if (mem.mapping[folio] !== 0) kinds[pfn] = ownedKind(mem, folio);
+    else if (mem.refcount[folio] === 0 && mem.flags[folio] === 0) kinds[pfn] = PAGE_KIND.unknown;
+    else kinds[pfn] = snapshot.kind[pfn];
+  }
+  return kinds;
+}
+
+function ownedKind(mem: Memmap, folio: Folio): PageKind {
+  const isLarge = folioTestLarge(mem, folio);
+  if (folioTestKsm(mem, folio)) return PAGE_KIND.ksm;
+  if (folioTestAnon(mem, folio)) return isLarge ? PAGE_KIND.anonymousHuge : PAGE_KIND.anonymous;
+  if (isLarge) return PAGE_KIND.fileHuge;
+  return (mem.flags[folio] & PG.swapbacked) !== 0 ? PAGE_KIND.shmem : PAGE_KIND.file;
+}
