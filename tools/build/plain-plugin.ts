@@ -1,4 +1,4 @@
-/** The plain form as an esbuild plugin: a bundle made with it runs to its end without generators. */
+/** The plain form as an esbuild plugin: a bundle made with it has no generators of the protocol. */
 import { readFile } from "node:fs/promises";
 import type { Plugin } from "esbuild";
 import { hasPlainForm } from "./sources.ts";

@@ -92,7 +92,7 @@ function editsOfYield(node: ts.YieldExpression, file: ts.SourceFile): Edit[] {
   ];
 }
 
-/** Whether nothing stands before `node` in the statement that holds it, as in `yield* f(), g();`. */
+/** Whether nothing stands before `node` in its statement, as in `yield* f(), g();`. */
 function startsStatement(node: ts.Node, file: ts.SourceFile): boolean {
   const start = node.getStart(file);
   let around = node.parent;

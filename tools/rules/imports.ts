@@ -16,7 +16,7 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-/** What breaks the table: a room that is not in it, an import upwards, a package where none may be. */
+/** What breaks the table: a room that is not in it, an import upwards, a package below host. */
 export function wrongImports(files: readonly TextFile[]): string[] {
   return files.flatMap((file) => {
     const room = roomOf(file.path);
@@ -93,7 +93,7 @@ function importsOf({ path: name, text }: TextFile): Import[] {
   }
 }
 
-/** What names the module that `node` imports, null if there is nothing; undefined if it imports none. */
+/** What names the module that `node` imports, null if nothing does; undefined for no import. */
 function moduleNamedBy(node: ts.Node): ts.Node | null | undefined {
   if (ts.isImportDeclaration(node)) return node.moduleSpecifier;
   if (ts.isExportDeclaration(node)) return node.moduleSpecifier;
