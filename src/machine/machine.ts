@@ -30,7 +30,7 @@ export class Machine {
     this.vm = new Vm(this.mem);
   }
 
-  /** Records `count` references of the folio as held from outside; the folio counts them already. */
+  /** Records `count` references of the folio as held from outside; it counts them already. */
   recordHold(folio: Folio, count: number): void {
     assert(count > 0, "a hold of no references on", folio);
     this.holds.set(folio, (this.holds.get(folio) ?? 0) + count);

@@ -22,7 +22,7 @@ export function folioLruList(mem: Memory, folio: Folio): LruList {
   return isActive ? LRU.activeFile : LRU.inactiveFile;
 }
 
-/** Index into `Node.isolatedPages`: 0 for what swap backs, 1 for files. Linux: `folio_is_file_lru()`. */
+/** Index into `Node.isolatedPages`: 0 swap-backed, 1 of a file. Linux: `folio_is_file_lru()`. */
 export function isolatedClass(mem: Memory, folio: Folio): 0 | 1 {
   return (mem.flags[folio] & PG.swapbacked) !== 0 ? 0 : 1;
 }

@@ -4,14 +4,14 @@
  * A page has no object of its own: its `Pfn` names it and eight 4-byte columns describe it, half
  * of what `struct page` takes. What a column means depends on what the page is:
  *
- * | page            | refcount | mapcount | mapping      | index       | private       | next, prev |
- * |-----------------|----------|----------|--------------|-------------|---------------|------------|
- * | free block head | 0        | 0        | 0            | 0           | order         | free list  |
- * | in a pcp list   | 0        | 0        | 0            | migratetype | order         | pcp list   |
- * | folio           | >= 1     | entries  | mapping word | page offset | the owner's   | LRU, caller|
- * | 1st tail        | 0        | entries  | whole-folio  | order       | pfn of head   | next: pins |
- * |                 |          |          | mappings     |             |               |            |
- * | later tail      | 0        | entries  | 0            | 0           | pfn of head   | unused     |
+ * | page            | refcount | mapcount | mapping      | index       | private     | next, prev |
+ * |-----------------|----------|----------|--------------|-------------|-------------|------------|
+ * | free block head | 0        | 0        | 0            | 0           | order       | free list  |
+ * | in a pcp list   | 0        | 0        | 0            | migratetype | order       | pcp list   |
+ * | folio           | >= 1     | entries  | mapping word | page offset | the owner's | LRU, caller|
+ * | 1st tail        | 0        | entries  | whole-folio  | order       | pfn of head | next: pins |
+ * |                 |          |          | mappings     |             |             |            |
+ * | later tail      | 0        | entries  | 0            | 0           | pfn of head | unused     |
  *
  * `mapcount` counts page table entries from 0 (`_mapcount` counts from -1). Linux: `struct page`.
  */

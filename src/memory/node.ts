@@ -38,7 +38,7 @@ export class Node {
   readonly lruLists: readonly PageList[];
   /** Pages on each list. Linux: NR_LRU_BASE + list. */
   readonly lruPages: Int32Array = new Int32Array(LRU_NAMES.length);
-  /** Pages off the LRU in somebody's hands: [0] anonymous and shmem, [1] file. Linux: NR_ISOLATED_*. */
+  /** Pages off the LRU in somebody's hands: [0] anonymous, shmem; [1] file. Linux: NR_ISOLATED_* */
   readonly isolatedPages: Int32Array = new Int32Array(2);
   /** Who must not isolate more while so much is isolated. Linux: VMSCAN_THROTTLE_ISOLATED. */
   readonly throttled: WaitQueue = new WaitQueue("too many isolated pages");

@@ -4,7 +4,8 @@
  * Zones are tried from the wanted node outwards and from high to low; first with the low
  * watermark, then with the minimum. What else could be done for the caller (reclaim, compaction)
  * belongs to higher rooms. A new page has one reference, no flags, nothing in `private`: that is
- * what the destination of a migration must look like. Linux: `__alloc_pages()`, `post_alloc_hook()`.
+ * what the destination of a migration must look like.
+ * Linux: `__alloc_pages()`, `post_alloc_hook()`.
  */
 import { assert } from "../base/assert.ts";
 import { VM_EVENT } from "../events/vmstat.ts";

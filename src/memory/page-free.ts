@@ -3,7 +3,8 @@
  *
  * What is checked here is what an owner can forget: a page table entry, a mapping, a flag that
  * stands for somebody's claim. A mapping word with a low bit (anonymous, movable) may stay until
- * now, as in Linux; a file's must have been cleared. Linux: `__folio_put()`, `free_pages_prepare()`.
+ * now, as in Linux; a file's must have been cleared.
+ * Linux: `__folio_put()`, `free_pages_prepare()`.
  */
 import { assert } from "../base/assert.ts";
 import { VM_EVENT } from "../events/vmstat.ts";

@@ -44,7 +44,7 @@ export function freeToPcp(mem: Memory, pfn: Pfn, order: number): void {
   if (pcp.count >= high) bulkFree(mem, zone, pcp, pagesToFree(pcp, freesAll), listIndex);
 }
 
-/** Takes a block from this processor's lists, filling them when empty. Returns -1 if none is left. */
+/** Takes a block from this processor's lists, filling them when empty; -1 if none is left. */
 export function takeFromPcp(mem: Memory, zone: Zone, order: number, migratetype: number): Pfn {
   const pcp = zone.pcp[mem.cpu];
   pcp.freeFactor >>= 1;
@@ -99,7 +99,7 @@ function pagesToFree(pcp: PerCpuPages, freesAll: boolean): number {
   return Math.min(Math.max(wanted, batch), Math.max(most, batch));
 }
 
-/** Frees about `count` pages, the lists in turn after `listIndex`. Linux: `free_pcppages_bulk()`. */
+/** Frees about `count` pages, in turn after list `listIndex`. Linux: `free_pcppages_bulk()`. */
 function bulkFree(
   mem: Memory,
   zone: Zone,

@@ -1,7 +1,7 @@
 /**
  * Who asked for a move, and how the trace spells it.
  *
- * Linux: `enum migrate_reason`, `MIGRATE_REASON` and `MIGRATE_MODE` of include/trace/events/migrate.h.
+ * Linux: `enum migrate_reason`; `MIGRATE_REASON`, `MIGRATE_MODE` of include/trace/events/migrate.h.
  */
 import type { MigrateMode } from "../pagecache/address-space.ts";
 

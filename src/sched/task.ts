@@ -14,7 +14,7 @@ export type TaskState = "runnable" | "asleep" | "finished";
 export class Task {
   readonly name: string;
   state: TaskState = "runnable";
-  /** The preemption point at which the task stands, or "" before its first step and after a sleep. */
+  /** The preemption point at which the task stands; "" before its first step and after a sleep. */
   point = "";
   /** Where the task sleeps while its state is "asleep". */
   queue: WaitQueue | null = null;

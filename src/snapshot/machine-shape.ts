@@ -6,7 +6,7 @@ import { ZONE_TYPES } from "../memory/constants.ts";
 import type { MemoryShape } from "../memory/memory.ts";
 import type { Snapshot, SnapshotZone } from "./snapshot.ts";
 
-/** Distance of a node to itself and, where no file tells, to any other. Linux: `node_distance()`. */
+/** Distance of a node to itself and, if no file tells, to any other. Linux: `node_distance()`. */
 const LOCAL_DISTANCE = 10;
 const REMOTE_DISTANCE = 20;
 

@@ -5,7 +5,8 @@
  * changing the entry is two array accesses. The levels above a leaf are plain directories: no page
  * of the machine is spent on them, as a snapshot already holds the tables' own frames.
  *
- * Protection: the page table lock; each function here is atomic. Linux: mm/memory.c, mm/pgtable-generic.c.
+ * Protection: the page table lock; each function here is atomic.
+ * Linux: mm/memory.c, mm/pgtable-generic.c.
  */
 import { assert } from "../base/assert.ts";
 
@@ -19,7 +20,7 @@ const CHUNK_SHIFT = 17;
 const CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
 const CHUNK_MASK = CHUNK_ENTRIES - 1;
 
-/** One past the largest virtual page number of a process: 8 TiB, so that it fits a small integer. */
+/** One past the largest virtual page number of a process: 8 TiB, to fit a small integer. */
 export const TASK_SIZE_PAGES = 0x8000_0000;
 
 /** No table leads to the page. */

@@ -45,7 +45,7 @@ export function setAnonOwner(mem: Memory, folio: Folio, vma: Vma, vpn: number): 
   mem.flags[folio] |= PG.swapbacked;
 }
 
-/** One more page table entry maps the page. Linux: `page_add_anon_rmap()`, `page_add_file_rmap()`. */
+/** One more entry maps the page. Linux: `page_add_anon_rmap()`, `page_add_file_rmap()`. */
 export function addRmap(mem: Memory, page: Pfn, vma: Vma): void {
   mem.mapcount[page]++;
   if ((vma.flags & VM.locked) !== 0) mlockFolio(mem, pageFolio(mem, page));

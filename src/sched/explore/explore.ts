@@ -30,7 +30,7 @@ export class ScheduleError extends Error {
   }
 }
 
-/** Runs `scenario` under every schedule, from a fresh world each, and returns how many there were. */
+/** Runs `scenario` under every schedule, from a fresh world each; returns how many there were. */
 export function exploreSchedules(scenario: () => Run): number {
   const choices = new Choices();
   let schedules = 0;
