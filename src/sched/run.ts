@@ -5,17 +5,25 @@
  * run-to-end the call has already returned its value when `runToEnd` sees it.
  */
 import { assert } from "../base/assert.ts";
-import type { Blocking, Steps } from "./blocking.ts";
+import type { Blocking, Steps, Suspension } from "./blocking.ts";
 import type { Clock } from "./clock.ts";
 import type { Task } from "./task.ts";
+import type { WaitQueue } from "./wait-queue.ts";
 
 /** Runs `call` alone, past its preemption points. Throws `WouldSleepError` where it would sleep. */
 export function runToEnd<T>(call: Blocking<T>): T {
   if (!isGenerator(call)) return call as unknown as T;
-  for (;;) {
-    const { done, value } = call.next();
-    if (done) return value;
-    if (typeof value !== "string") value.wouldSleep();
+  let step = call.next();
+  while (!step.done) step = typeof step.value === "string" ? call.next() : refuse(call, step.value);
+  return step.value;
+}
+
+/** Throws where the call would sleep, and not above it: its `finally` blocks run in both builds. */
+function refuse<T>(call: Blocking<T>, queue: WaitQueue): IteratorResult<Suspension, T> {
+  try {
+    return queue.wouldSleep();
+  } catch (refusal) {
+    return call.throw(refusal);
   }
 }
 

@@ -28,10 +28,19 @@ export class Choices {
       limits.push(limit);
     }
     if (limits[depth] === 0) limits[depth] = limit;
-    assert(limits[depth] === limit, "the program is not deterministic: at choice", depth);
-    assert(taken[depth] < limit, "a replayed choice does not fit: at choice", depth);
+    assert(limits[depth] === limit, "the program is not deterministic: at choice", depth + 1);
+    if (taken[depth] >= limit) {
+      throw new InputError(`schedule, choice ${depth + 1}`, `${taken[depth]}`, `below ${limit}`);
+    }
     this.depth++;
     return taken[depth];
+  }
+
+  /** Refuses a replayed sequence that is longer than the program's. */
+  assertSpent(): void {
+    const { depth, taken } = this;
+    if (taken.length === depth) return;
+    throw new InputError("schedule", `${taken.length} choices`, `${depth}, all that this run has`);
   }
 
   /** Moves to the next unseen sequence. False once every sequence has run. */

@@ -5,6 +5,7 @@
  * task has the machine to itself. Knows tasks and nothing of what they do. Virtual time moves on
  * only when every task is asleep, so that an event is never one of the choices.
  */
+import { InputError } from "../../base/input-error.ts";
 import { Clock } from "../clock.ts";
 import { assertFinished } from "../run.ts";
 import type { Task } from "../task.ts";
@@ -23,7 +24,7 @@ export class ScheduleError extends Error {
   readonly schedule: string;
 
   constructor(schedule: string, cause: unknown) {
-    super(`schedule ${schedule} failed: ${cause instanceof Error ? cause.message : cause}`, {
+    super(`schedule "${schedule}" failed: ${cause instanceof Error ? cause.message : cause}`, {
       cause,
     });
     this.schedule = schedule;
@@ -41,9 +42,14 @@ export function exploreSchedules(scenario: () => Run): number {
   return schedules;
 }
 
-/** Runs the one schedule that a `ScheduleError` named. */
+/**
+ * Runs the one schedule that a `ScheduleError` named. Throws `InputError` for a string that is no
+ * schedule of this scenario.
+ */
 export function replaySchedule(scenario: () => Run, schedule: string): void {
-  runSchedule(scenario, new Choices(schedule));
+  const choices = new Choices(schedule);
+  runSchedule(scenario, choices);
+  choices.assertSpent();
 }
 
 function runSchedule(scenario: () => Run, choices: Choices): void {
@@ -61,6 +67,7 @@ function runSchedule(scenario: () => Run, choices: Choices): void {
     assertFinished(tasks);
     check?.();
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     throw new ScheduleError(choices.toString(), cause);
   }
 }
