@@ -1,12 +1,13 @@
 /**
  * Builds what users run: `node --import tsx tools/build/build.ts`.
  *
- * Each entry becomes one bundle in dist/, packages included, in the build for run-to-end.
+ * Each entry becomes one bundle in dist/, packages included, in the build for run-to-end. The
+ * licences of those packages go with it.
  */
-import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { plainForm } from "./plain-plugin.ts";
 import { root } from "./sources.ts";
 
@@ -16,26 +17,76 @@ const entries: Readonly<Record<string, string>> = {
   "bench/main": "bench/main.ts",
 };
 
+/** Packages that are not modules themselves ask for Node's own by `require`. */
+const requireForPackages = [
+  'import { createRequire } from "node:module";',
+  "const require = createRequire(import.meta.url);",
+];
+
 const started = performance.now();
-const present = Object.entries(entries).filter(([, source]) => existsSync(path.join(root, source)));
 await rm(path.join(root, "dist"), { recursive: true, force: true });
 await mkdir(path.join(root, "dist"));
-const { metafile } = await build({
-  absWorkingDir: root,
-  entryPoints: Object.fromEntries(present),
-  outdir: "dist",
-  bundle: true,
-  platform: "node",
-  target: "node20",
-  format: "esm",
-  sourcemap: "external",
-  banner: { js: "#!/usr/bin/env node" },
-  logLevel: "warning",
-  metafile: true,
-  plugins: [plainForm],
-});
-const bundles = Object.entries(metafile.outputs)
-  .filter(([file]) => file.endsWith(".js"))
-  .map(([file, { bytes }]) => `${file} (${Math.ceil(bytes / 1024)} KiB)`);
-const seconds = ((performance.now() - started) / 1000).toFixed(1);
-console.error(`built ${bundles.join(", ") || "nothing"} in ${seconds} s`);
+const metafile = await bundle();
+if (metafile === null) {
+  console.error(`build failed after ${seconds()} s`);
+  process.exitCode = 1;
+} else {
+  await writeFile(path.join(root, "dist/licenses.txt"), licensesOf(metafile));
+  console.error(`built ${describe(metafile)} in ${seconds()} s`);
+}
+
+/** Null if a source is wrong: esbuild has then printed what and where. */
+async function bundle(): Promise<Metafile | null> {
+  const present = Object.entries(entries).filter(([, source]) =>
+    existsSync(path.join(root, source)),
+  );
+  try {
+    const { metafile } = await build({
+      absWorkingDir: root,
+      entryPoints: Object.fromEntries(present),
+      outdir: "dist",
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format: "esm",
+      sourcemap: "linked",
+      banner: { js: ["#!/usr/bin/env node", ...requireForPackages].join("\n") },
+      logLevel: "warning",
+      metafile: true,
+      plugins: [plainForm],
+    });
+    return metafile;
+  } catch (error) {
+    if (error instanceof Error && "errors" in error) return null;
+    throw error;
+  }
+}
+
+/** The licence text of each bundled package. */
+function licensesOf(metafile: Metafile): string {
+  const packages = Object.keys(metafile.inputs).flatMap((input) => {
+    const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? [];
+    return folder === undefined ? [] : [folder];
+  });
+  return [...new Set(packages)].sort().map(licenseOf).join("\n");
+}
+
+function licenseOf(folder: string): string {
+  const { name, version } = JSON.parse(
+    readFileSync(path.join(root, folder, "package.json"), "utf8"),
+  );
+  const file = readdirSync(path.join(root, folder)).find((each) => /^licen[cs]e/i.test(each));
+  if (file === undefined) throw new Error(`${folder}: no licence to go with the bundle`);
+  const text = readFileSync(path.join(root, folder, file), "utf8");
+  return `${name} ${version}\n\n${text.trim()}\n`;
+}
+
+function describe({ outputs }: Metafile): string {
+  const bundles = Object.entries(outputs).filter(([file]) => file.endsWith(".js"));
+  const sizes = bundles.map(([file, { bytes }]) => `${file} (${Math.ceil(bytes / 1024)} KiB)`);
+  return sizes.join(", ") || "nothing";
+}
+
+function seconds(): string {
+  return ((performance.now() - started) / 1000).toFixed(1);
+}
