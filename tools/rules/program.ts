@@ -11,7 +11,7 @@ export function projectProgram(): ts.Program {
 
 /** One module that stands at `file`, a path from the root, whatever the disk has there. */
 export function madeUpProgram(file: string, text: string): ts.Program {
-  const options = { ...readConfig().options, types: [], noUnusedLocals: false };
+  const options = { ...readConfig().options, noUnusedLocals: false };
   const place = path.join(root, file);
   const host = ts.createCompilerHost(options);
   const { fileExists, getSourceFile } = host;

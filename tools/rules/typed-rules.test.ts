@@ -1,10 +1,11 @@
-/** Both rules on the call protocol need the type checker, and share its slow start. */
+/** These rules need the type checker, and share its slow start. */
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
 import ts from "typescript";
 import { root } from "../build/sources.ts";
 import { droppedCalls } from "./dropped-calls.ts";
+import { nodeGlobals } from "./node-globals.ts";
 import { unclearGenerators } from "./points.ts";
 import { madeUpProgram, projectProgram } from "./program.ts";
 
@@ -16,6 +17,10 @@ test("every call that may sleep is run, kept or passed on", () => {
 
 test("every generator of the engine has the same meaning in both builds", () => {
   assert.deepEqual(unclearGenerators(program, ["src"]), []);
+});
+
+test("what has to run in a browser uses nothing of Node's", () => {
+  assert.deepEqual(nodeGlobals(program), []);
 });
 
 const CANARY = "src/migrate/canary.ts";
@@ -164,4 +169,25 @@ test("a point that is no string literal is found by what the plain build says", 
   const text = `${preamble}export function* f(): Steps<void> { yield \`a point\`; }\n`;
   const found = unclearGenerators(madeUpProgram(CANARY, text), ["src/migrate"]);
   assert.match(found[0], /canary\.ts:10: a preemption point that is not a string literal/);
+});
+
+const globalsToSort = `
+interface Process { readonly env: string }
+export function right(process: Process, url: URL): string {
+  const Buffer = new TextDecoder();
+  return process.env + Buffer.decode(new Uint8Array(4)) + url.href + import.meta.url;
+}
+export function wrong(): unknown[] {
+  const bytes = Buffer.alloc(4); //!
+  const where = import.meta.dirname; //!
+  const later: NodeJS.Timeout | null = null; //!
+  setImmediate(() => {}); //!
+  const environment = process.env; //!
+  const again = globalThis.process; //!
+  return [bytes, where, later, environment, again];
+}
+`;
+
+test("globals of Node are found, and only those", () => {
+  assertFindsMarked(nodeGlobals, globalsToSort);
 });
