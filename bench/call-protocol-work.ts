@@ -128,7 +128,6 @@ function* migrateMapping(mem: Columns, src: number, dst: number): Steps<boolean>
   mem.mapping[dst] = mem.mapping[src];
   mem.index[dst] = mem.index[src];
   mem.mapping[src] = 0;
-  yield "frozen";
   mem.refcount[dst] = expected;
   return true;
 }
@@ -145,6 +144,7 @@ function copyFlags(mem: Columns, src: number, dst: number): void {
 }
 
 function* remap(mem: Columns, page: number): Steps<void> {
+  yield "remap";
   mem.pte[mem.index[page]] = page;
   mem.refcount[page]++;
 }

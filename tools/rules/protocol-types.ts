@@ -24,6 +24,6 @@ export function isWaitQueue(type: ts.Type): boolean {
 }
 
 /** The members of a union, or the type itself. */
-export function partsOf(type: ts.Type): readonly ts.Type[] {
+function partsOf(type: ts.Type): readonly ts.Type[] {
   return type.isUnion() ? type.types : [type];
 }
