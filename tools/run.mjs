@@ -125,7 +125,7 @@ function filesUnder(folder) {
   try {
     return readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => `${entry.path}/${entry.name}`)
+      .map((entry) => `${entry.parentPath}/${entry.name}`)
       .sort();
   } catch (error) {
     if (error.code === "ENOENT") return [];

@@ -36,6 +36,12 @@ function* double(n: number): Steps<number> {
   return 2 * n;
 }
 
+test("the build is the one that its name says", () => {
+  const call: unknown = double(4);
+  const isPlain = process.env["GODWIT_BUILD"] === "plain";
+  assert.equal(typeof call, isPlain ? "number" : "object");
+});
+
 test("a call runs to its end, past its points, and gives its value", () => {
   const lock = new Lock();
   assert.equal(runToEnd(double(4)), 8);

@@ -38,6 +38,6 @@ function filesUnder(folder: string): string[] {
   if (!existsSync(from)) return [];
   return readdirSync(from, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => path.relative(root, path.join(entry.path, entry.name)))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
     .map((file) => file.split(path.sep).join("/"));
 }
