@@ -30,15 +30,18 @@ async function* entriesBelow(
   const names = await readdir(here).catch((error: unknown) => {
     throw inputErrorOf(error, here);
   });
+  // Below a snapshot there is none (but, in /proc, a great deal else).
+  const mayDescend = depth < MAX_DEPTH && !names.some(isPageFlags);
   for (const name of names.sort()) {
     const path = folder === "" ? name : `${folder}/${name}`;
     const place = join(root, path);
-    if (locateFile(path)) {
-      yield await fileEntry(path, place);
-    } else if (depth < MAX_DEPTH && (await isDirectory(place))) {
-      yield* entriesBelow(root, path, depth + 1);
-    }
+    if (locateFile(path)) yield await fileEntry(path, place);
+    else if (mayDescend && (await isDirectory(place))) yield* entriesBelow(root, path, depth + 1);
   }
+}
+
+function isPageFlags(name: string): boolean {
+  return locateFile(name)?.name === "kpageflags";
 }
 
 async function fileEntry(path: string, place: string): Promise<SnapshotEntry> {

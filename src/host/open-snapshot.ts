@@ -28,12 +28,21 @@ export async function openSnapshot(path: string, options: OpenOptions = {}): Pro
   }
   const side = options.side ?? named;
   const entries = await entriesOf(outer, inner, named);
-  const name = basename(resolve(path)).replace(/\.(tar\.gz|tgz|tar)$/, "");
+  const name = nameOf(outer, inner, named);
   try {
-    return await readSnapshotPair(entries, { name: named ? path : name, ...(side && { side }) });
+    return await readSnapshotPair(entries, { name, place: path, ...(side && { side }) });
   } catch (error) {
     throw inputErrorOf(error, path);
   }
+}
+
+/** The folder or file that holds the pair, without its kind. */
+function nameOf(outer: string, inner: string, named: Side | null): string {
+  const folder = named && inner !== "" ? parentOf(inner) : inner;
+  if (folder !== "") return basename(folder);
+  const path = resolve(outer);
+  const holder = named && inner === "" ? dirname(path) : path;
+  return basename(holder).replace(/\.(tar\.gz|tgz|tar)$/, "");
 }
 
 async function entriesOf(

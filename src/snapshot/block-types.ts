@@ -269,6 +269,26 @@ function tellMatch(
   name: string,
   findings: Finding[],
 ): void {
+  const counts = (row.blocks ?? [])
+    .map((count, type) => ({ count, type: MIGRATETYPE_NAMES[type] }))
+    .filter(({ count }) => count > 0)
+    .map(({ count, type }) => `${count.toLocaleString("en")} ${type}`);
+  if (counts.length === 1) {
+    const text = `${name}: all ${counts[0]}, as pagetypeinfo counts`;
+    findings.push({ topic: "pageblock types", text, certainty: "exact" });
+    return;
+  }
+  const { apart, total } = freeApart(input, types);
+  const match = apart === 0 ? "exactly" : `but for ${apart} of ${total.toLocaleString("en")}`;
+  findings.push({
+    topic: "pageblock types",
+    text: `${name}: ${counts.join(", ")}, told apart by content and so that the free blocks on their lists are pagetypeinfo's ${match}`,
+    certainty: "likely",
+  });
+}
+
+/** How many free blocks too many or too few the lists of known length have, and those they should. */
+function freeApart(input: MatchInput, types: Uint8Array): { apart: number; total: number } {
   const present = freeByType(input, types);
   let apart = 0;
   let total = 0;
@@ -278,12 +298,5 @@ function tellMatch(
       total += rows[order];
     }
   }
-  const counts = (row.blocks ?? [])
-    .map((count, type) => (count > 0 ? `${count} ${MIGRATETYPE_NAMES[type]}` : ""))
-    .filter((text) => text !== "");
-  findings.push({
-    topic: "pageblock types",
-    text: `${name}: ${counts.join(", ")}, chosen by content so that their free blocks are pagetypeinfo's but for ${apart} of ${total}`,
-    certainty: apart === 0 ? "exact" : "likely",
-  });
+  return { apart, total };
 }

@@ -24,8 +24,10 @@ export interface SnapshotEntry extends SnapshotFile {
 }
 
 export interface ReadOptions {
-  /** What messages and the snapshot itself are called. */
+  /** What the snapshot is called. */
   readonly name: string;
+  /** What messages call the input as a whole, if not by that name. */
+  readonly place?: string;
   /** Which side is wanted, "before" if not said. */
   readonly side?: Side;
 }
@@ -39,7 +41,7 @@ export async function readSnapshotPair(
   options: ReadOptions,
 ): Promise<SnapshotPair> {
   const wanted = options.side ?? "before";
-  const sides = new Sides(options.name, wanted);
+  const sides = new Sides(options, wanted);
   for await (const entry of entries) {
     const located = locateFile(entry.path);
     if (located) await sides.read(entry, located.folder, located.side, located.name);
@@ -51,11 +53,13 @@ export async function readSnapshotPair(
 class Sides {
   private readonly folders = new Map<string, SideFiles>();
   private readonly name: string;
+  private readonly place: string;
   private readonly wanted: Side;
   private readonly run: SideFiles;
 
-  constructor(name: string, wanted: Side) {
+  constructor({ name, place }: ReadOptions, wanted: Side) {
     this.name = name;
+    this.place = place ?? name;
     this.wanted = wanted;
     this.run = emptyFiles("", null);
   }
@@ -77,6 +81,7 @@ class Sides {
     const isWanted = files.side === null || files.side === this.wanted;
     if (name === "kpageflags") {
       files.place = entry.place;
+      if (isWanted) this.refuseSecond(files.folder);
       if (isWanted) files.columns = await readFlagColumns(entry);
       else files.kind = await readKindColumn(entry);
     } else if (name === "kpagecount") {
@@ -92,14 +97,10 @@ class Sides {
   finish(sideWasAsked: boolean): SnapshotPair {
     const whole = [...this.folders.values()].filter(({ columns, kind }) => columns ?? kind);
     const chosen = whole.filter(({ columns }) => columns !== null);
-    if (chosen.length > 1) {
-      const found = `${chosen.length} snapshots: ${chosen.map(({ folder }) => folder).join(", ")}`;
-      throw new InputError(this.name, found, "one: name its folder");
-    }
     const [files] = chosen;
     if (!files) throw this.missing(whole.map(({ side }) => side));
     if (files.side === null && sideWasAsked && this.wanted === "after") {
-      throw new InputError(this.name, "one snapshot without sides", "an after/ folder");
+      throw new InputError(this.place, "one snapshot without sides", "an after/ folder");
     }
     files.pins = this.run.pins;
     files.pagemaps = this.run.pagemaps;
@@ -110,13 +111,21 @@ class Sides {
     return { snapshot, other: other ? buildSummary(other) : null };
   }
 
+  /** Two snapshots of the side that is wanted: which one, only the caller knows. */
+  private refuseSecond(folder: string): void {
+    const first = [...this.folders.values()].find(({ columns }) => columns !== null);
+    if (!first) return;
+    const found = `several snapshots, ${first.folder} and ${folder} among them`;
+    throw new InputError(this.place, found, "one: name its folder");
+  }
+
   private missing(sides: readonly (Side | null)[]): InputError {
     if (sides.length > 0) {
-      return new InputError(this.name, `only ${sides.join(", ")}/`, `${this.wanted}/ as well`);
+      return new InputError(this.place, `only ${sides.join(", ")}/`, `${this.wanted}/ as well`);
     }
     const names = [...this.folders.values()].flatMap(({ texts }) => [...texts.keys()]);
     const found = names.length > 0 ? `${names.join(", ")} but no kpageflags` : "no kpageflags";
-    return new InputError(this.name, found, "a snapshot (kpageflags and zoneinfo at least)");
+    return new InputError(this.place, found, "a snapshot (kpageflags and zoneinfo at least)");
   }
 
   private filesOf(folder: string, side: Side | null): SideFiles {

@@ -1,0 +1,179 @@
+/**
+ * The answer of `godwit look` as text: the map, then what it shows in numbers, then how surely.
+ */
+import { MAX_ORDER, PAGEBLOCK_NR_PAGES } from "../memory/constants.ts";
+import { PAGE_KIND, PAGE_KINDS, type PageKindLook } from "../snapshot/page-kinds.ts";
+import type { Certainty } from "../snapshot/snapshot.ts";
+import { bold, type ColourDepth, dim, paint } from "./colour.ts";
+import type { Look, LookKind, LookZone } from "./look.ts";
+import { mapText } from "./map-text.ts";
+import { counted, grouped, pagesAsSize, percent } from "./numbers.ts";
+import { type Column, tableLines, wrapped } from "./tables.ts";
+
+/** How a text is drawn. */
+export interface TextStyle {
+  readonly width: number;
+  readonly colour: ColourDepth;
+}
+
+const SWATCH = "\u2588\u2588";
+
+/** The whole answer, lines without a line end. `kinds` is the snapshot's column. */
+export function lookText(look: Look, kinds: Uint8Array, style: TextStyle): string[] {
+  const { colour } = style;
+  return [
+    ...headerLines(look, style),
+    "",
+    ...mapSection(look, kinds, style),
+    "",
+    ...kindTable(look, colour),
+    "",
+    bold(colour, "Free blocks by zone, migratetype of their pageblock, and order"),
+    ...freeListTable(look, colour),
+    "",
+    bold(colour, "Huge pages"),
+    ...hugePageLines(look),
+    "",
+    bold(colour, "What was inferred, and how surely"),
+    ...findingLines(look, style),
+  ];
+}
+
+function headerLines(look: Look, { colour }: TextStyle): string[] {
+  const facts = [
+    look.kernel ?? "kernel not told",
+    pagesAsSize(look.pages),
+    counted(look.nodes, "node"),
+    counted(look.zones.length, "zone"),
+  ];
+  return [`${bold(colour, look.name)} (${look.side})  ${facts.join(" \u00b7 ")}`];
+}
+
+function mapSection(look: Look, kinds: Uint8Array, style: TextStyle): string[] {
+  const marks = look.zones.map((zone) => ({ pfn: zone.startPfn, text: zoneName(look, zone) }));
+  const { lines, blocksPerCell } = mapText(kinds, marks, style.width, style.colour);
+  const size = pagesAsSize(blocksPerCell * PAGEBLOCK_NR_PAGES);
+  const caption =
+    style.colour === "none"
+      ? `A cell is ${size}: the letter of most of its pages in use.`
+      : `A cell is ${size}: the colour of most of its pages in use, the fuller the stronger.`;
+  return [...lines, "", dim(style.colour, caption)];
+}
+
+/** The legend of the map, with what is known of each kind. */
+function kindTable(look: Look, colour: ColourDepth): string[] {
+  const columns: Column[] = [
+    { title: "", align: "left" },
+    { title: "", align: "left" },
+    { title: "pages", align: "right" },
+    { title: "size", align: "right" },
+    { title: "share", align: "right" },
+    { title: "blocks", align: "right" },
+    { title: "mapped 1", align: "right" },
+    { title: "more", align: "right" },
+    { title: "mlocked", align: "right" },
+    { title: "dirty", align: "right" },
+    { title: "large", align: "right" },
+  ];
+  const cell = (value: number): string => (value === 0 ? "-" : grouped(value));
+  const rows = look.kinds.map((kind) => [
+    colour === "none" ? lookOf(kind).code : SWATCH,
+    lookOf(kind).name,
+    grouped(kind.pages),
+    pagesAsSize(kind.pages),
+    percent(kind.pages, look.pages),
+    grouped(kind.blocks),
+    cell(kind.mappedOnce),
+    cell(kind.mappedMore),
+    cell(kind.mlocked),
+    cell(kind.dirty),
+    cell(kind.inLargeFolios),
+  ]);
+  const table = paintedTable(columns, rows, colour, (row) => lookOf(look.kinds[row]).colour);
+  const notes = [
+    "blocks: pageblocks with such pages; mapped 1, more: by how many page table entries;",
+    "large: in folios of more than one page",
+  ];
+  return [...table, ...notes.map((note) => dim(colour, `  ${note}`))];
+}
+
+function freeListTable(look: Look, colour: ColourDepth): string[] {
+  const columns: Column[] = [
+    { title: "zone", align: "left" },
+    { title: "type", align: "left" },
+    { title: "blocks", align: "right" },
+    ...Array.from({ length: MAX_ORDER }, (_, order): Column => {
+      return { title: String(order), align: "right" };
+    }),
+  ];
+  const rows = look.zones.flatMap((zone) =>
+    zone.types.map(({ type, pageblocks, freeBlocks }, index) => [
+      index > 0 ? "" : zoneName(look, zone),
+      type,
+      grouped(pageblocks),
+      ...freeBlocks.map((count) => (count === 0 ? "-" : String(count))),
+    ]),
+  );
+  return paintedTable(columns, rows, colour, () => null);
+}
+
+function hugePageLines(look: Look): string[] {
+  const { movable, unknown, kernel, fixed } = look.pageblocks;
+  const size = pagesAsSize(look.hugePages * PAGEBLOCK_NR_PAGES);
+  const rows = [
+    [grouped(look.hugePages), `free blocks of 2 MiB: as many huge pages can be had now (${size})`],
+    [grouped(movable), "pageblocks more hold only free pages and pages that migration may move"],
+    [grouped(unknown), "hold also pages that are the kernel's or on a CPU's own free list"],
+    [grouped(kernel), "hold also pages of the kernel or a driver"],
+    [grouped(fixed), "hold reserved, offline, poisoned or hugetlb pages, or lie partly in a hole"],
+  ];
+  const columns: Column[] = [
+    { title: "", align: "right" },
+    { title: "", align: "left" },
+  ];
+  return tableLines(columns, rows)
+    .slice(1)
+    .map((line) => `  ${line}`);
+}
+
+const CERTAINTY_COLOURS: Readonly<Record<Certainty, number>> = {
+  exact: 0x54b865,
+  likely: 0xa6cf4d,
+  guess: 0xe0a030,
+  missing: 0xd8563f,
+};
+
+function findingLines(look: Look, { width, colour }: TextStyle): string[] {
+  const indent = 9;
+  const topics = [...new Set(look.findings.map(({ topic }) => topic))];
+  const grouped = topics.flatMap((wanted) => look.findings.filter(({ topic }) => topic === wanted));
+  return grouped.flatMap(({ topic, text, certainty }) => {
+    const lines = wrapped(`${topic}: ${text}`, width - indent - 2, "");
+    const mark = paint(colour, certainty.padEnd(indent), CERTAINTY_COLOURS[certainty]);
+    return lines.map((line, index) => `  ${index === 0 ? mark : " ".repeat(indent)}${line}`);
+  });
+}
+
+/** A table set in, titles faint, "-" faint, the first column in the row's colour. */
+function paintedTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  colour: ColourDepth,
+  rowColour: (row: number) => number | null,
+): string[] {
+  const lines = tableLines(columns, rows, (text, row, column) => {
+    if (row < 0 || text.trim() === "-") return dim(colour, text);
+    const own = column === 0 ? rowColour(row) : null;
+    return own === null ? text : paint(colour, text, own);
+  });
+  return lines.map((line) => `  ${line}`);
+}
+
+/** With its node where there are several. */
+function zoneName(look: Look, { type, node }: LookZone): string {
+  return look.nodes > 1 ? `${type} of node ${node}` : type;
+}
+
+function lookOf(kind: LookKind): PageKindLook {
+  return PAGE_KINDS.find(({ key }) => key === kind.kind) ?? PAGE_KINDS[PAGE_KIND.unknown];
+}
