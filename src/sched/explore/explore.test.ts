@@ -121,7 +121,7 @@ test("a deadlock in one schedule alone is found with its schedule", () => {
   };
   assert.throws(() => exploreSchedules(scenario), {
     name: "ScheduleError",
-    message: /deadlock: up waits for second lock; down waits for first lock;/,
+    message: /deadlock: up waits for second lock; down waits for first lock/,
   });
 });
 
