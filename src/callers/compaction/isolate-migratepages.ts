@@ -77,11 +77,8 @@ function* isolateMigratepagesBlock(
   end: number,
 ): Blocking<boolean> {
   const { mem } = cc.vm;
-  const { request, zone } = cc;
-  while (tooManyIsolated(cc)) {
-    if (cc.migrateCount > 0 || request.mode === "async") return false;
-    yield mem.nodes[zone.node].throttled;
-  }
+  const { request } = cc;
+  if (!(yield* waitForPutback(cc))) return false;
   const skipOnFailure = request.direct && request.mode === "async";
   const start = low;
   let scanned = 0;
@@ -137,14 +134,33 @@ function* isolateMigratepagesBlock(
     if (firstOfBlock !== -1) setPageblockSkip(mem, firstOfBlock as Pfn);
     updateCachedMigrate(cc, low);
   }
-  const { trace } = mem.events;
-  if (trace !== null) {
-    traceIsolate(trace, "mm_compaction_isolate_migratepages", start, low, scanned, isolated);
-  }
-  cc.migrateScanned += scanned;
-  mem.events.count(VM_EVENT.compact_isolated, isolated);
+  tellIsolated(cc, start, low, scanned, isolated);
   cc.migratePfn = low;
   return true;
+}
+
+/** Sleeps while too many folios are off the LRU. False if the call must stop instead. */
+function* waitForPutback(cc: CompactControl): Blocking<boolean> {
+  while (tooManyIsolated(cc)) {
+    if (cc.migrateCount > 0 || cc.request.mode === "async") return false;
+    yield cc.vm.mem.nodes[cc.zone.node].throttled;
+  }
+  return true;
+}
+
+function tellIsolated(
+  cc: CompactControl,
+  start: number,
+  end: number,
+  scanned: number,
+  isolated: number,
+): void {
+  const { events } = cc.vm.mem;
+  if (events.trace !== null) {
+    traceIsolate(events.trace, "mm_compaction_isolate_migratepages", start, end, scanned, isolated);
+  }
+  cc.migrateScanned += scanned;
+  events.count(VM_EVENT.compact_isolated, isolated);
 }
 
 const COMPOUND = PG.head | PG.tail;
