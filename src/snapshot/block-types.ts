@@ -287,7 +287,7 @@ function tellMatch(
   });
 }
 
-/** How many free blocks too many or too few the lists of known length have, and those they should. */
+/** How many free blocks too many or too few the lists of known length have, of how many. */
 function freeApart(input: MatchInput, types: Uint8Array): { apart: number; total: number } {
   const present = freeByType(input, types);
   let apart = 0;
