@@ -4,7 +4,7 @@
  * Each entry becomes one bundle in dist/, packages included, in the build for run-to-end. The
  * licences of those packages go with it.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { build, type Metafile } from "esbuild";
@@ -37,13 +37,10 @@ if (metafile === null) {
 
 /** Null if a source is wrong: esbuild has then printed what and where. */
 async function bundle(): Promise<Metafile | null> {
-  const present = Object.entries(entries).filter(([, source]) =>
-    existsSync(path.join(root, source)),
-  );
   try {
     const { metafile } = await build({
       absWorkingDir: root,
-      entryPoints: Object.fromEntries(present),
+      entryPoints: { ...entries },
       outdir: "dist",
       bundle: true,
       platform: "node",
