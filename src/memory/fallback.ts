@@ -6,13 +6,13 @@
  * is taken first, and a block that is mostly free or mostly of our kind changes its type with it.
  * Runs under `zone->lock`. Linux: `__rmqueue_fallback()`, `steal_suitable_fallback()`, 6.1.
  */
-
-import { buddyOrder, moveFreePages, pageBuddy, takeBlock } from "./buddy.ts";
+import { buddyOrder, moveFreePages, pageBuddy } from "./buddy.ts";
 import {
   MAX_ORDER,
   MIGRATE,
   PAGEBLOCK_NR_PAGES,
   PAGEBLOCK_ORDER,
+  pageblockEnd,
   pageblockStart,
 } from "./constants.ts";
 import { MAPPING_FLAGS, MAPPING_MOVABLE } from "./mapping-word.ts";
@@ -37,7 +37,7 @@ const WATERMARK_BOOST_FACTOR = 15000;
 export function canStealFallback(order: number, migratetype: number): boolean {
   return (
     order >= PAGEBLOCK_ORDER ||
-    order >= PAGEBLOCK_ORDER / 2 ||
+    order >= PAGEBLOCK_ORDER >> 1 ||
     migratetype === MIGRATE.reclaimable ||
     migratetype === MIGRATE.unmovable
   );
@@ -57,70 +57,67 @@ export function findSuitableFallback(
   return -1;
 }
 
-/** Takes 2^order pages for `migratetype` from another type. Returns the first page, or -1. */
-export function takeFallback(mem: Memory, zone: Zone, order: number, migratetype: number): Pfn {
+/**
+ * Brings a free block of 2^order pages or more to the lists of `migratetype`, from another type's.
+ *
+ * False if no other type has one. The caller then takes the smallest block that will do, which need
+ * not be the one that was found: a pageblock comes with all its free blocks.
+ */
+export function stealFallback(
+  mem: Memory,
+  zone: Zone,
+  order: number,
+  migratetype: number,
+): boolean {
   for (let size = MAX_ORDER - 1; size >= order; size--) {
     const donor = findSuitableFallback(mem, zone, size, migratetype);
     if (donor === -1) continue;
-    const steals = canStealFallback(size, migratetype);
     // A movable request that may not take the pageblock breaks the smallest block, not the largest.
-    if (!steals && migratetype === MIGRATE.movable && size > order) {
-      return takeSmallestFallback(mem, zone, order, migratetype);
+    const takesWhole = canStealFallback(size, migratetype);
+    if (!takesWhole && migratetype === MIGRATE.movable && size > order) {
+      return stealSmallest(mem, zone, order, migratetype);
     }
-    return takeFrom(mem, zone, size, order, donor, migratetype);
+    stealBlock(mem, zone, listFirst(mem, zone.freeList(size, donor)), size, migratetype);
+    return true;
   }
-  return -1 as Pfn;
+  return false;
 }
 
-function takeSmallestFallback(mem: Memory, zone: Zone, order: number, migratetype: number): Pfn {
+function stealSmallest(mem: Memory, zone: Zone, order: number, migratetype: number): boolean {
   for (let size = order; size < MAX_ORDER; size++) {
     const donor = findSuitableFallback(mem, zone, size, migratetype);
-    if (donor !== -1) return takeFrom(mem, zone, size, order, donor, migratetype);
+    if (donor === -1) continue;
+    stealBlock(mem, zone, listFirst(mem, zone.freeList(size, donor)), size, migratetype);
+    return true;
   }
-  return -1 as Pfn;
+  return false;
 }
 
-function takeFrom(
-  mem: Memory,
-  zone: Zone,
-  size: number,
-  order: number,
-  donor: number,
-  migratetype: number,
-): Pfn {
-  const pfn = listFirst(mem, zone.freeList(size, donor));
-  const listType = stealBlock(mem, zone, pfn, size, migratetype, donor);
-  takeBlock(mem, zone, pfn, size, order, listType);
-  return pfn;
-}
-
-/** Moves the free block, and its pageblock if it is ours by now. Returns the list it is on then. */
-function stealBlock(
-  mem: Memory,
-  zone: Zone,
-  pfn: Pfn,
-  size: number,
-  migratetype: number,
-  donor: number,
-): number {
+/** Moves the free block to our lists, and what else of its pageblock may come along. */
+function stealBlock(mem: Memory, zone: Zone, pfn: Pfn, size: number, migratetype: number): void {
   const blockType = pageblockMigratetype(mem, pfn);
-  if (blockType === MIGRATE.highatomic) return donor;
+  if (blockType === MIGRATE.highatomic) {
+    relink(mem, zone, pfn, size, migratetype);
+    return;
+  }
   if (size >= PAGEBLOCK_ORDER) {
     for (let block: number = pfn; block < pfn + (1 << size); block += PAGEBLOCK_NR_PAGES) {
       setPageblockMigratetype(mem, block as Pfn, migratetype);
     }
-    return relink(mem, zone, pfn, size, migratetype);
+    relink(mem, zone, pfn, size, migratetype);
+    return;
   }
   boostWatermark(zone);
-  if (!canStealFallback(size, migratetype)) return donor;
-  const start = Math.max(pageblockStart(pfn), zone.startPfn);
-  const end = Math.min(pageblockStart(pfn) + PAGEBLOCK_NR_PAGES, zone.endPfn);
+  const end = pageblockEnd(pfn);
+  if (!canStealFallback(size, migratetype) || end > zone.endPfn) {
+    relink(mem, zone, pfn, size, migratetype);
+    return;
+  }
+  const start = pageblockStart(pfn) < zone.startPfn ? pfn : pageblockStart(pfn);
   const movable = countMovable(mem, start, end);
   const free = moveFreePages(mem, zone, start, end, migratetype);
-  if (free === 0) return relink(mem, zone, pfn, size, migratetype);
   const alike = alikePages(blockType, migratetype, movable, free);
   if (free + alike >= PAGEBLOCK_NR_PAGES / 2) setPageblockMigratetype(mem, pfn, migratetype);
-  return migratetype;
 }
 
 /** Pages in use that suit the new type as well as the old. */
@@ -130,10 +127,9 @@ function alikePages(blockType: number, wanted: number, movable: number, free: nu
   return 0;
 }
 
-function relink(mem: Memory, zone: Zone, pfn: Pfn, size: number, migratetype: number): number {
+function relink(mem: Memory, zone: Zone, pfn: Pfn, size: number, migratetype: number): void {
   listDel(mem, pfn);
   listAddTail(mem, zone.freeList(size, migratetype), pfn);
-  return migratetype;
 }
 
 function countMovable(mem: Memory, start: number, end: number): number {
@@ -150,6 +146,7 @@ function countMovable(mem: Memory, start: number, end: number): number {
 function boostWatermark(zone: Zone): void {
   if (zone.managed < PAGEBLOCK_NR_PAGES * 4) return;
   const most = Math.floor((zone.watermarkHigh * WATERMARK_BOOST_FACTOR) / 10000);
+  if (most === 0) return;
   const limit = Math.max(PAGEBLOCK_NR_PAGES, most);
   zone.watermarkBoost = Math.min(zone.watermarkBoost + PAGEBLOCK_NR_PAGES, limit);
 }

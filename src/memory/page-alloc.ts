@@ -47,13 +47,14 @@ export function allocPages(mem: Memory, request: AllocRequest): Pfn {
   const { order, migratetype } = request;
   assert(order >= 0 && order < MAX_ORDER, "no block has order", order);
   const highest = ZONE_TYPES.indexOf(request.highestZone);
+  const flags = migratetype === MIGRATE.movable ? ALLOC.cma : 0;
   for (const mark of ["watermarkLow", "watermarkMin"] as const) {
     for (const node of nodesFrom(mem, request)) {
       for (let at = node.zones.length - 1; at >= 0; at--) {
         const zone = node.zones[at];
         if (ZONE_TYPES.indexOf(zone.type) > highest) continue;
         const wanted = zone[mark] + zone.watermarkBoost;
-        if (!zoneWatermarkOk(mem, zone, order, wanted, highest, ALLOC.cma)) continue;
+        if (!zoneWatermarkOk(mem, zone, order, wanted, highest, flags)) continue;
         const pfn = takePages(mem, zone, order, migratetype);
         if (pfn !== -1) return pfn;
       }

@@ -10,7 +10,7 @@
 
 import { freeOneBlock, takeSmallest } from "./buddy.ts";
 import { MIGRATE, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER } from "./constants.ts";
-import { takeFallback } from "./fallback.ts";
+import { stealFallback } from "./fallback.ts";
 import type { Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
 import { listAdd, listAddTail, listDel, listEmpty, listFirst, listLast } from "./page-list.ts";
@@ -54,7 +54,9 @@ export function takeFromPcp(mem: Memory, zone: Zone, order: number, migratetype:
     for (let taken = 0; taken < batch; taken++) {
       const pfn = takeFromBuddy(mem, zone, order, migratetype);
       if (pfn === -1) break;
-      mem.index[pfn] = pageblockMigratetype(mem, pfn);
+      // A page that is never handed out goes back to the list that it was taken from.
+      const isCma = pageblockMigratetype(mem, pfn) === MIGRATE.cma;
+      mem.index[pfn] = isCma ? MIGRATE.cma : migratetype;
       mem.private[pfn] = order;
       listAddTail(mem, list, pfn);
       pcp.count += 1 << order;
@@ -71,8 +73,21 @@ export function takeFromPcp(mem: Memory, zone: Zone, order: number, migratetype:
 
 /** Takes a block from the buddy lists, another type's if need be. Linux: `__rmqueue()`. */
 export function takeFromBuddy(mem: Memory, zone: Zone, order: number, migratetype: number): Pfn {
-  const pfn = takeSmallest(mem, zone, order, migratetype);
-  return pfn !== -1 ? pfn : takeFallback(mem, zone, order, migratetype);
+  // Only movable pages may lie in CMA memory, and they take it first while it is most of what is
+  // free: else it would stay empty to the last, and the rest would be full.
+  const mayUseCma = migratetype === MIGRATE.movable && zone.freeCmaPages > 0;
+  if (mayUseCma && zone.freeCmaPages > zone.freePages >> 1) {
+    const pfn = takeSmallest(mem, zone, order, MIGRATE.cma);
+    if (pfn !== -1) return pfn;
+  }
+  const own = takeSmallest(mem, zone, order, migratetype);
+  if (own !== -1) return own;
+  if (mayUseCma) {
+    const pfn = takeSmallest(mem, zone, order, MIGRATE.cma);
+    if (pfn !== -1) return pfn;
+  }
+  if (!stealFallback(mem, zone, order, migratetype)) return -1 as Pfn;
+  return takeSmallest(mem, zone, order, migratetype);
 }
 
 /** Gives all pages of one processor and zone back. Linux: `drain_pages_zone()`. */
