@@ -5,6 +5,7 @@
  * RAM. Without iomem, what is missing between a zone's `spanned` and `present` is looked for among
  * its long runs of pages without any flag, longest first. Must run before compounds and blocks.
  */
+import { MAX_ORDER } from "../memory/constants.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { FlagColumns } from "./columns.ts";
 import { PAGE_KIND } from "./page-kinds.ts";
@@ -98,13 +99,13 @@ function markLongestRuns(
   }
 }
 
-/** Runs of a pageblock or more: shorter ones are as likely the kernel's. */
+/** Runs longer than any free block, whose later pages may have no flag: see free-heads.ts. */
 function unknownRuns(kind: Uint8Array, segment: ZoneSegment): Run[] {
   const runs: Run[] = [];
   let start = segment.start;
   for (let pfn = segment.start; pfn <= segment.end; pfn++) {
     if (pfn < segment.end && kind[pfn] === PAGE_KIND.unknown) continue;
-    if (pfn - start >= 512) runs.push({ start, length: pfn - start });
+    if (pfn - start >= 2 ** MAX_ORDER) runs.push({ start, length: pfn - start });
     start = pfn + 1;
   }
   return runs;

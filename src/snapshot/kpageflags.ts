@@ -130,11 +130,6 @@ export function pageFlagsOf(low: number, high: number, kind: PageKind): number {
   return flags;
 }
 
-/** True if the entry says that the page is on the buddy lists. */
-export function isBuddyEntry(low: number): boolean {
-  return (low & (KPF.buddy | KPF.hwpoison | KPF.nopage)) === KPF.buddy;
-}
-
 /** Pages that a process, a file or the kernel holds. */
 function ownedKindOf(low: number, high: number): PageKind {
   if ((low & KPF.ksm) !== 0) return PAGE_KIND.ksm;
