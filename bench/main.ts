@@ -4,6 +4,7 @@
  * Figures are of this machine and this run; what can be compared elsewhere are the ratios.
  */
 import { parseArgs } from "node:util";
+import { tuneEngine } from "../src/host/tune-engine.ts";
 import { compactBytes, compactTokens } from "./compact.ts";
 import { type Benchmark, type BenchmarkResult, measure } from "./measure.ts";
 import { buddyAllocFree, scan } from "./memory.ts";
@@ -15,6 +16,7 @@ const benchmarks: Readonly<Record<string, () => Benchmark>> = {
   scan,
 };
 
+tuneEngine();
 main();
 
 function main(): void {

@@ -6,13 +6,21 @@ export class InvariantError extends Error {
 /**
  * Stops the program at the first state that cannot be right. Stays on in every build.
  *
- * `message` is a constant and `context` is formatted only on failure, so that an assertion on a
- * hot path costs one branch. Linux: `VM_BUG_ON()`, but never compiled out.
+ * `message` is a constant and the context is formatted only on failure; three parameters and not
+ * a rest parameter, which would be an array for each call. So an assertion on a hot path costs one
+ * branch. Linux: `VM_BUG_ON()`, but never compiled out.
  */
 export function assert(
   condition: boolean,
   message: string,
-  ...context: unknown[]
+  a?: unknown,
+  b?: unknown,
+  c?: unknown,
 ): asserts condition {
-  if (!condition) throw new InvariantError([message, ...context.map(String)].join(" "));
+  if (!condition) fail(message, [a, b, c]);
+}
+
+function fail(message: string, context: readonly unknown[]): never {
+  const known = context.filter((value) => value !== undefined);
+  throw new InvariantError([message, ...known.map(String)].join(" "));
 }

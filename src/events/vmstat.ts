@@ -4,25 +4,29 @@
  * Only what Godwit counts is here; a name that is absent is not counted, which is not the same as
  * zero. Linux: `enum vm_event_item`. Counts are in base pages unless the name says otherwise.
  */
-export const VM_EVENT_NAMES = [
-  "pgalloc",
-  "pgfree",
-  "pgmigrate_success",
-  "pgmigrate_fail",
-  "thp_migration_success",
-  "thp_migration_fail",
-  "thp_migration_split",
-  "compact_migrate_scanned",
-  "compact_free_scanned",
-  "compact_isolated",
-  "unevictable_pgs_culled",
-  "unevictable_pgs_rescued",
-  "unevictable_pgs_mlocked",
-  "unevictable_pgs_munlocked",
-  "unevictable_pgs_stranded",
-] as const;
+/** By name: its place in `Vmstat.counts`. */
+export const VM_EVENT = {
+  pgalloc: 0,
+  pgfree: 1,
+  pgmigrate_success: 2,
+  pgmigrate_fail: 3,
+  thp_migration_success: 4,
+  thp_migration_fail: 5,
+  thp_migration_split: 6,
+  compact_migrate_scanned: 7,
+  compact_free_scanned: 8,
+  compact_isolated: 9,
+  unevictable_pgs_culled: 10,
+  unevictable_pgs_rescued: 11,
+  unevictable_pgs_mlocked: 12,
+  unevictable_pgs_munlocked: 13,
+  unevictable_pgs_stranded: 14,
+} as const;
 
-export type VmEventName = (typeof VM_EVENT_NAMES)[number];
+export type VmEventName = keyof typeof VM_EVENT;
+
+/** In the order of the counters. */
+export const VM_EVENT_NAMES: readonly VmEventName[] = Object.keys(VM_EVENT) as VmEventName[];
 
 /** The counters of one machine. `counts` is indexed by `VM_EVENT`. */
 export class Vmstat {
@@ -34,8 +38,3 @@ export class Vmstat {
     return Object.fromEntries(entries) as Record<VmEventName, number>;
   }
 }
-
-/** Index of each event in `Vmstat.counts`. */
-export const VM_EVENT: Readonly<Record<VmEventName, number>> = Object.fromEntries(
-  VM_EVENT_NAMES.map((name, event) => [name, event]),
-) as Record<VmEventName, number>;

@@ -1,7 +1,7 @@
 /**
  * Where this package lies, so that files it ships are found from any working directory.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert } from "../base/assert.ts";
@@ -17,4 +17,10 @@ export function packageFile(path: string): string {
     folder = dirname(folder);
   }
   return join(folder, path);
+}
+
+/** The version in package.json. */
+export function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(packageFile("package.json"), "utf8"));
+  return String(version);
 }

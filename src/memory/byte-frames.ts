@@ -48,8 +48,7 @@ export class DirectFrames implements Frames {
   }
 
   poison(pfn: Pfn): void {
-    const start = pfn * PAGE_WORDS;
-    this.words.fill(POISON_WORD, start, start + this.poisonWords);
+    writePoison(this.words, pfn * PAGE_WORDS, this.poisonWords);
   }
 
   clear(pfn: Pfn): void {
@@ -110,8 +109,7 @@ export class SlotFrames implements Frames {
     const held = this.slots[pfn];
     if (held === 0) return;
     const slot = held - 1;
-    const start = wordOf(slot);
-    this.arenas[slot >>> ARENA_SLOTS_SHIFT].fill(POISON_WORD, start, start + this.poisonWords);
+    writePoison(this.arenas[slot >>> ARENA_SLOTS_SHIFT], wordOf(slot), this.poisonWords);
     this.slots[pfn] = 0;
     if (this.idleCount === this.idle.length) this.idle = grown(this.idle);
     this.idle[this.idleCount++] = slot;
@@ -169,6 +167,11 @@ function grown(old: Int32Array): Int32Array<ArrayBuffer> {
   const larger = new Int32Array(old.length * 2);
   larger.set(old);
   return larger;
+}
+
+/** A loop: for a cache line it is faster than calling `fill`. */
+function writePoison(words: Int32Array, start: number, count: number): void {
+  for (let at = start; at < start + count; at++) words[at] = POISON_WORD;
 }
 
 /** xorshift32 from the key on: no two words of a page and no two keys repeat in step. */

@@ -57,7 +57,9 @@ export class Memory extends Memmap {
     this.pageblockFlags = new Uint8Array(blockCount);
     this.zoneOfBlock = new Uint8Array(blockCount).fill(NO_ZONE);
     this.nodes = shape.distances.map((distances, id) => new Node(this, id, distances));
-    this.zones = shape.zones.map((zone, number) => new Zone(this, zone, number));
+    this.zones = shape.zones.map(
+      (zone, number) => new Zone(this, zone, number, this.nodes[zone.node]),
+    );
     this.lruBatches = Array.from({ length: this.cpuCount }, () => new LruBatches());
     assert(this.zones.length < SHARED_BLOCK, "a memory has fewer than 254 zones");
     this.flags.fill(PG.hole);
@@ -75,7 +77,7 @@ export class Memory extends Memmap {
 
   /** Linux: `page_pgdat()`. */
   nodeOf(pfn: Pfn): Node {
-    return this.nodes[this.zoneOf(pfn).node];
+    return this.zoneOf(pfn).pgdat;
   }
 
   private placeZone(zone: Zone): void {

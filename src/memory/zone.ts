@@ -7,6 +7,7 @@
 
 import { MAX_ORDER, MIGRATE_TYPES, PAGEBLOCK_NR_PAGES, type ZoneType } from "./constants.ts";
 import type { Memmap, PageList } from "./memmap.ts";
+import type { Node } from "./node.ts";
 
 /** Orders that a processor's own lists hold: 0-3 for three types, and a huge page for two. */
 export const PCP_ORDERS = 4;
@@ -54,7 +55,10 @@ export interface ZoneShape {
 
 export class Zone {
   readonly type: ZoneType;
+  /** The number of its node. */
   readonly node: number;
+  /** Its node. Linux: `zone->zone_pgdat`. */
+  readonly pgdat: Node;
   /** Place in `Memory.zones`. */
   readonly number: number;
   readonly startPfn: number;
@@ -93,7 +97,8 @@ export class Zone {
   compactDeferShift = 0;
   compactOrderFailed = 0;
 
-  constructor(mem: Memmap, shape: ZoneShape, number: number) {
+  constructor(mem: Memmap, shape: ZoneShape, number: number, pgdat: Node) {
+    this.pgdat = pgdat;
     this.type = shape.type;
     this.node = shape.node;
     this.number = number;

@@ -47,7 +47,7 @@ export function assertFinished(tasks: readonly Task[]): void {
   assert(
     stuck.length === 0,
     "deadlock:",
-    ...stuck.map((task) => `${task.name} waits for ${task.queue?.name ?? "nothing"};`),
+    stuck.map((task) => `${task.name} waits for ${task.queue?.name ?? "nothing"}`).join("; "),
   );
 }
 

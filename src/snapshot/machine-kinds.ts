@@ -6,7 +6,8 @@
  */
 import type { Machine } from "../machine/machine.ts";
 import { buddyOrder, pageBuddy } from "../memory/buddy.ts";
-import { folioTestLarge, pageFolio } from "../memory/folio.ts";
+import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
+import { folioOrder, pageFolio } from "../memory/folio.ts";
 import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
 import type { Folio, Memmap, Pfn } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -33,9 +34,9 @@ export function kindsOfMachine({ mem }: Machine, snapshot: Snapshot): Uint8Array
 }
 
 function ownedKind(mem: Memmap, folio: Folio): PageKind {
-  const isLarge = folioTestLarge(mem, folio);
+  const isHuge = folioOrder(mem, folio) >= PAGEBLOCK_ORDER;
   if (folioTestKsm(mem, folio)) return PAGE_KIND.ksm;
-  if (folioTestAnon(mem, folio)) return isLarge ? PAGE_KIND.anonymousHuge : PAGE_KIND.anonymous;
-  if (isLarge) return PAGE_KIND.fileHuge;
+  if (folioTestAnon(mem, folio)) return isHuge ? PAGE_KIND.anonymousHuge : PAGE_KIND.anonymous;
+  if (isHuge) return PAGE_KIND.fileHuge;
   return (mem.flags[folio] & PG.swapbacked) !== 0 ? PAGE_KIND.shmem : PAGE_KIND.file;
 }

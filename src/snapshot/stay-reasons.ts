@@ -7,7 +7,7 @@
  */
 import type { Machine } from "../machine/machine.ts";
 import { buddyOrder, pageBuddy } from "../memory/buddy.ts";
-import { PAGEBLOCK_NR_PAGES } from "../memory/constants.ts";
+import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
 import { folioMapcount, pageFolio } from "../memory/folio.ts";
 import { MAPPING_ANON, MAPPING_FLAGS } from "../memory/mapping-word.ts";
 import type { Folio, Memmap, Pfn } from "../memory/memmap.ts";
@@ -51,22 +51,20 @@ export function countStayed(machine: Machine): Stayed[] {
   const { mem } = machine;
   const pages = new Float64Array(REASONS.length);
   const blocks = new Float64Array(REASONS.length);
-  for (let start = 0; start < mem.pageCount; start += PAGEBLOCK_NR_PAGES) {
-    const end = Math.min(start + PAGEBLOCK_NR_PAGES, mem.pageCount);
-    let hardest = REASONS.length;
-    for (let at = start; at < end; at++) {
-      const pfn = at as Pfn;
-      if (pageBuddy(mem, pfn)) {
-        at += (1 << buddyOrder(mem, pfn)) - 1;
-        continue;
-      }
-      if ((mem.flags[pfn] & PG.hole) !== 0) continue;
-      const rank = RANK[stayReason(machine, pfn)];
-      pages[rank]++;
-      hardest = Math.min(hardest, rank);
+  const hardest = new Uint8Array(mem.pageblockFlags.length).fill(REASONS.length);
+  for (let at = 0; at < mem.pageCount; at++) {
+    const pfn = at as Pfn;
+    if (pageBuddy(mem, pfn)) {
+      at += (1 << buddyOrder(mem, pfn)) - 1;
+      continue;
     }
-    if (hardest < REASONS.length) blocks[hardest]++;
+    if ((mem.flags[pfn] & PG.hole) !== 0) continue;
+    const rank = RANK[stayReason(machine, pfn)];
+    const block = at >>> PAGEBLOCK_ORDER;
+    pages[rank]++;
+    if (rank < hardest[block]) hardest[block] = rank;
   }
+  for (const rank of hardest) if (rank < REASONS.length) blocks[rank]++;
   return REASONS.map((reason, rank) => ({
     reason,
     pages: pages[rank],
