@@ -34,7 +34,8 @@ export function freeToPcp(mem: Memory, pfn: Pfn, order: number): void {
   }
   const type = blockType < PCP_TYPES ? blockType : MIGRATE.movable;
   const pcp = zone.pcp[mem.cpu];
-  mem.index[pfn] = type;
+  // A CMA or highatomic page lies among the movable ones here, and goes back as what it is.
+  mem.index[pfn] = blockType;
   mem.private[pfn] = order;
   const listIndex = pcpListIndex(order, type);
   listAdd(mem, pcp.lists[listIndex], pfn);
