@@ -77,9 +77,17 @@ export function replayCompaction(record: CompactionRecord, area: string): Compac
   const expected = expectedOf(record);
   return {
     result: { id: record.id, area, result, expected, got, why },
-    trace: trace.events,
+    trace: trace.events.filter(({ name }) => isTraced(record, name)),
     owner,
   };
+}
+
+/** Entries of page tables were traced in some records only; where not, ours are left out too. */
+function isTraced(record: CompactionRecord, name: string): boolean {
+  return (
+    !name.endsWith("_migration_pte") ||
+    (record.trace?.some((event) => event.name === name) ?? false)
+  );
 }
 
 class EventList implements TraceSink {
