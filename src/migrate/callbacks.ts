@@ -53,12 +53,13 @@ export function* filemapMigrateFolio(
  */
 export function* fallbackMigrateFolio(
   mem: Memory,
-  mapping: AddressSpace,
+  mapping: AddressSpace | null,
   dst: Folio,
   src: Folio,
   mode: MigrateMode,
 ): Blocking<MigrateOutcome> {
   const { refusals } = mem.events;
+  assert(mapping !== null, "the fallback is for owners, and this folio has none:", src);
   if (testFlag(mem, src, PG.dirty)) {
     refusals.refuse("private_dirty", 1, 0);
     return mode === "async" || mode === "sync-light" ? "EBUSY" : "EINVAL";

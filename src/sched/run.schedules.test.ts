@@ -66,7 +66,7 @@ test("a call that must not sleep keeps its points, and its first sleep is refuse
   }
   const results: number[] = [];
   function* caller(): Steps<void> {
-    results.push(yield* withoutSleep(owner(), "ext4"));
+    results.push(yield* withoutSleep(owner, "ext4"));
   }
   const task = new Task("caller", caller());
   task.step();

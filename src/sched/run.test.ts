@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Blocking, Steps } from "./blocking.ts";
-import { runToEnd } from "./run.ts";
+import { runToEnd, withoutSleep } from "./run.ts";
 import { WaitQueue, WouldSleepError } from "./wait-queue.ts";
 
 /** A lock as the engine has them: sleeps until it is free. */
@@ -99,4 +99,13 @@ test("an error inside a call comes out as it is", () => {
   }
   assert.throws(() => runToEnd(lock.hold(fail)), error);
   assert.equal(lock.held, false);
+});
+
+test("a call that promised not to sleep is named when it would", () => {
+  const lock = new Lock();
+  assert.equal(runToEnd(withoutSleep(() => lock.take(), "ext4")), undefined);
+  assert.throws(() => runToEnd(withoutSleep(() => lock.take(), "ext4")), {
+    name: "SleptError",
+    message: "ext4 must not sleep here and would on: the lock",
+  });
 });

@@ -8,7 +8,7 @@ import { assert } from "../base/assert.ts";
 import type { Blocking, Steps, Suspension } from "./blocking.ts";
 import type { Clock } from "./clock.ts";
 import type { Task } from "./task.ts";
-import type { WaitQueue } from "./wait-queue.ts";
+import { type WaitQueue, WouldSleepError } from "./wait-queue.ts";
 
 /** Runs `call` alone, past its preemption points. Throws `WouldSleepError` where it would sleep. */
 export function runToEnd<T>(call: Blocking<T>): T {
@@ -60,14 +60,28 @@ export class SleptError extends Error {
   }
 }
 
-/** Runs `call` as part of the caller and refuses its first sleep, in the name of `who`. */
-export function* withoutSleep<T>(call: Blocking<T>, who: string): Steps<T> {
-  if (!isGenerator(call)) return call as unknown as T;
-  for (;;) {
-    const { done, value } = call.next();
-    if (done) return value;
-    if (typeof value !== "string") throw new SleptError(who, value.name);
-    yield value;
+/**
+ * Runs the call that `start` makes as part of the caller, and refuses its first sleep in the name
+ * of `who`: `SleptError` in both builds.
+ */
+export function* withoutSleep<T>(start: () => Blocking<T>, who: string): Steps<T> {
+  try {
+    const call = start();
+    if (!isGenerator(call)) return call as unknown as T;
+    let step = call.next();
+    while (!step.done) {
+      const { value } = step;
+      if (typeof value === "string") {
+        yield value;
+        step = call.next();
+      } else {
+        step = refuse(call, value);
+      }
+    }
+    return step.value;
+  } catch (error) {
+    if (error instanceof WouldSleepError) throw new SleptError(who, error.queue);
+    throw error;
   }
 }
 

@@ -9,9 +9,12 @@ import type { Task } from "./task.ts";
 /** The build for run-to-end met a condition that only another task could change. */
 export class WouldSleepError extends Error {
   override readonly name = "WouldSleepError";
+  /** The queue's name. */
+  readonly queue: string;
 
   constructor(queue: string) {
     super(`run-to-end has one task, and it would sleep on: ${queue}`);
+    this.queue = queue;
   }
 }
 
