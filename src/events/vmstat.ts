@@ -20,7 +20,8 @@ export const VM_EVENT = {
   unevictable_pgs_rescued: 11,
   unevictable_pgs_mlocked: 12,
   unevictable_pgs_munlocked: 13,
-  unevictable_pgs_stranded: 14,
+  unevictable_pgs_cleared: 14,
+  unevictable_pgs_stranded: 15,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

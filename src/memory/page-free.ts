@@ -26,6 +26,11 @@ export function freeFolio(mem: Memory, folio: Folio): void {
     mem.flags[folio] &= ~(PG.active | PG.unevictable);
   }
   const order = folioOrder(mem, folio);
+  if ((mem.flags[folio] & PG.mlocked) !== 0) {
+    // Its last locked mapping went without a word: the folio no longer counts as kept.
+    mem.nodeOf(folio).mlockedPages -= 1 << order;
+    mem.events.count(VM_EVENT.unevictable_pgs_cleared, 1 << order);
+  }
   if (order > 0) unprepCompound(mem, folio);
   freePages(mem, folio, order);
 }
