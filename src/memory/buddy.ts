@@ -191,13 +191,14 @@ function unlinkFree(mem: Memory, zone: Zone, pfn: Pfn, order: number): void {
   zone.freeBlocks[order]--;
 }
 
+/** Below the size of a pageblock a buddy within the zone's bounds is the zone's own. */
 function isFreeBuddy(mem: Memory, zone: Zone, buddy: Pfn, order: number): boolean {
   return (
-    buddy >= zone.startPfn &&
-    buddy < zone.endPfn &&
     (mem.flags[buddy] & PG.buddy) !== 0 &&
     mem.private[buddy] === order &&
-    mem.zoneOf(buddy) === zone
+    buddy >= zone.startPfn &&
+    buddy < zone.endPfn &&
+    (order < PAGEBLOCK_ORDER || mem.zoneOf(buddy) === zone)
   );
 }
 

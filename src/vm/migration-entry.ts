@@ -62,8 +62,9 @@ function setMigrationEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: num
   const kind = migrationKind(bits, isExclusive);
   const kept = kind | (bits & KEPT_BITS);
   tables.set(entry, page, kept);
-  const vpn = vma.startVpn + (mem.index[folio] + (page - folio) - vma.pgoff);
-  tracePte(mem.events, "set_migration_pte", vpn, page, kept);
+  if (mem.events.trace !== null) {
+    tracePte(mem.events.trace, "set_migration_pte", vpnOf(vm, vma, folio, page), page, kept);
+  }
   removeRmap(mem, page, vma);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
   folioPut(mem, folio);
@@ -112,8 +113,14 @@ function removeMigrationEntry(vm: Vm, vma: Vma, src: Pfn, dst: Pfn, entry: numbe
   addRmap(mem, dst, vma);
   tables.set(entry, dst, bits);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
-  const vpn = vma.startVpn + (mem.index[folio] + (dst - folio) - vma.pgoff);
-  tracePte(mem.events, "remove_migration_pte", vpn, dst, bits);
+  if (mem.events.trace !== null) {
+    tracePte(mem.events.trace, "remove_migration_pte", vpnOf(vm, vma, folio, dst), dst, bits);
+  }
+}
+
+/** Where `vma` maps a page of the folio. */
+function vpnOf(vm: Vm, vma: Vma, folio: Folio, page: Pfn): number {
+  return vma.startVpn + (vm.mem.index[folio] + (page - folio) - vma.pgoff);
 }
 
 /**

@@ -5,7 +5,7 @@
  * 59-63, the inverted offset from bit 9, which holds the frame and, above 40 bits of it, whether
  * the page was young and dirty. Checked against records of Linux 6.1 (compaction/keep_1_of_16).
  */
-import type { Events } from "../events/events.ts";
+import type { TraceSink } from "../events/events.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 
 const X86 = { present: 0x1, write: 0x2, user: 0x4, young: 0x20, dirty: 0x40, softDirty: 0x800 };
@@ -19,18 +19,17 @@ const OFFSET_DIRTY = 1n << 41n;
 /** Bits 9 to 58. */
 const OFFSET_MASK = ((1n << 50n) - 1n) << 9n;
 
-/** `set_migration_pte` or `remove_migration_pte`, if anybody listens. */
+/** `set_migration_pte` or `remove_migration_pte`. */
 export function tracePte(
-  events: Events,
+  trace: TraceSink,
   name: "set_migration_pte" | "remove_migration_pte",
   vpn: number,
   pfn: number,
   bits: number,
 ): void {
-  if (events.trace === null) return;
   const address = (BigInt(vpn) << 12n).toString(16);
   const pte = x86Pte(pfn, bits).toString(16);
-  events.trace.event(name, `addr=${address}, pte=${pte} order=0`);
+  trace.event(name, `addr=${address}, pte=${pte} order=0`);
 }
 
 /** The 64-bit entry. */
