@@ -31,6 +31,12 @@ export function dim(depth: ColourDepth, text: string): string {
   return depth === "none" ? text : `\x1b[2m${text}${RESET}`;
 }
 
+/** Black or white, whichever reads better on `ground`. */
+export function inkOn(ground: number): number {
+  const [red, green, blue] = [ground >>> 16, (ground >>> 8) & 0xff, ground & 0xff];
+  return red * 0.299 + green * 0.587 + blue * 0.114 > 140 ? 0x000000 : 0xffffff;
+}
+
 /** `share` of `over` laid on `under`, 0 to 1. */
 export function mix(under: number, over: number, share: number): number {
   const channel = (shift: number): number => {

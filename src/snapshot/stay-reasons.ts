@@ -21,7 +21,7 @@ export const STAY_REASONS = {
   page_table: "page tables of processes",
   hugetlb: "huge pages of a pool, already whole",
   offline: "given to a balloon or a memory device",
-  kernel: "the kernel's in a way that no flag tells, or free on a processor's own list",
+  kernel: "the kernel's, in ways no flag tells, or free on a processor's own list",
   pinned: "pinned: a device or the kernel may use the bytes where they lie",
   unevictable: "kept by mlock, and vm.compact_unevictable_allowed is 0",
   refused: "tried and refused to the end",

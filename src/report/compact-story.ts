@@ -1,0 +1,213 @@
+/**
+ * What a compaction's numbers mean, in plain words: said once here, for the screen and the page.
+ *
+ * Sentences carry no markup and no line breaks. Nothing here computes what the engine did; it only
+ * puts into words what `CompactRun` holds.
+ */
+import type { CompactResult } from "../callers/compaction/control.ts";
+import { REFUSAL_TEXT, type RefusalName } from "../events/refusals.ts";
+import { PAGEBLOCK_NR_PAGES } from "../memory/constants.ts";
+import type { CompactReport, CompactRun } from "../snapshot/compact-snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { Stayed } from "../snapshot/stay-reasons.ts";
+import { counted, grouped, pagesAsSize } from "./numbers.ts";
+import { STAY_ADVICE, type StayPile } from "./stay-advice.ts";
+
+/** One line of the answer that everybody came for. */
+export interface HugePageCount {
+  readonly count: number;
+  /** Against the first line; null there. */
+  readonly gain: number | null;
+  readonly words: string;
+}
+
+export interface CompactStory {
+  /** Said first and loudest: contents were lost. Null if none were. */
+  readonly alarm: string | null;
+  readonly hugePages: readonly HugePageCount[];
+  /** What was moved, how fast, what refused. */
+  readonly moved: string;
+  /** What was compared afterwards. */
+  readonly verified: string;
+  /** What it means for the one who wants huge pages that `blocksKept` blocks are not free. */
+  readonly meaning: readonly string[];
+  /** What limits how far these numbers can be trusted, findings about the snapshot apart. */
+  readonly limits: readonly string[];
+}
+
+/** The refusals that stood when the run ended, by what refused. */
+export interface StandingRefusal {
+  readonly name: RefusalName;
+  readonly text: string;
+  readonly folios: number;
+}
+
+/** How each zone can end, as what was done to it. Linux: `enum compact_result`. */
+export const OUTCOME_TEXT: Readonly<Record<CompactResult, string>> = {
+  complete: "scanned whole, until the scanners met",
+  partial_skipped: "scanned from where the last run stopped, until the scanners met",
+  success: "stopped at a free block of the order that was asked for",
+  skipped: "left alone: too few free pages to work with, or memory is short and not fragmented",
+  contended: "given up early: no free page was left to move to",
+  continue: "not finished",
+  no_suitable_page: "scanned in part: no block of the order that was asked for came free",
+  not_suitable_zone: "left alone: memory is short there, not fragmented",
+};
+
+export function tellCompaction(run: CompactRun, snapshot: Snapshot): CompactStory {
+  const { report } = run;
+  return {
+    alarm: alarmOf(report),
+    hugePages: hugePageCounts(report),
+    moved: movedSentence(run),
+    verified: verifiedSentence(report),
+    meaning: meaningOf(report.stayed),
+    limits: limitsOf(report, snapshot),
+  };
+}
+
+/** Most folios first. */
+export function standingRefusals({ machine }: CompactRun): StandingRefusal[] {
+  const folios = new Map<RefusalName, number>();
+  for (const { name } of machine.mem.events.refusals.standing.values()) {
+    folios.set(name, (folios.get(name) ?? 0) + 1);
+  }
+  return [...folios]
+    .map(([name, count]) => ({ name, text: REFUSAL_TEXT[name], folios: count }))
+    .sort((a, b) => b.folios - a.folios);
+}
+
+/** Pageblocks that are not free, whatever keeps them. */
+export function blocksKept(stayed: readonly Stayed[]): number {
+  return stayed.reduce((sum, { pageblocks }) => sum + pageblocks, 0);
+}
+
+/** 0.5996 -> "0.60 s"; less than a tenth in milliseconds. */
+export function secondsText(seconds: number): string {
+  if (seconds < 0.1) return `${(seconds * 1000).toFixed(1)} ms`;
+  return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+}
+
+/** 571 -> "+571". */
+export function signed(difference: number): string {
+  return difference < 0 ? `-${grouped(-difference)}` : `+${grouped(difference)}`;
+}
+
+function alarmOf({ verified }: CompactReport): string | null {
+  if (verified.mismatched === 0) return null;
+  const wrong = counted(verified.mismatched, "page");
+  return (
+    `WRONG CONTENTS: ${wrong} of ${grouped(verified.pages)} did not keep what was in them. ` +
+    "This is a defect of Godwit; trust nothing below."
+  );
+}
+
+function hugePageCounts({ hugePages }: CompactReport): HugePageCount[] {
+  const { before, after, kernel } = hugePages;
+  const lines: HugePageCount[] = [
+    { count: before, gain: null, words: "before" },
+    { count: after, gain: after - before, words: "after this compaction" },
+  ];
+  if (kernel !== null) {
+    const words = "after the real kernel's own compaction of the same memory";
+    lines.push({ count: kernel, gain: kernel - before, words });
+  }
+  return lines;
+}
+
+function movedSentence(run: CompactRun): string {
+  const { moved, failed, seconds, nanosecondsPerPage, contents } = run.report;
+  if (moved === 0) return `No page was moved, in ${secondsText(seconds)}. ${refusedSentence(run)}`;
+  const speed = `${secondsText(seconds)}, ${(nanosecondsPerPage / 1000).toFixed(2)} us a page`;
+  const size = pagesAsSize(moved);
+  const what =
+    contents === "bytes"
+      ? `${counted(moved, "page")} (${size} of real bytes) moved in ${speed}`
+      : `${counted(moved, "page")} moved in ${speed}, one token for the bytes of each (${size})`;
+  return failed === 0 ? `${what}; none refused to the end.` : `${what}. ${refusedSentence(run)}`;
+}
+
+function refusedSentence(run: CompactRun): string {
+  const { failed } = run.report;
+  if (failed === 0) return "None refused.";
+  const refusals = standingRefusals(run);
+  const reasons = refusals.map(({ text, folios }) =>
+    refusals.length === 1 ? text : `${grouped(folios)}: ${text}`,
+  );
+  return `${counted(failed, "folio")} refused to the end (${reasons.join("; ")}).`;
+}
+
+function verifiedSentence({ contents, verified }: CompactReport): string {
+  const { pages, mismatched } = verified;
+  const all = `All ${counted(pages, "page")} of processes and files (${pagesAsSize(pages)})`;
+  const how = contents === "bytes" ? "byte for byte" : "by their tokens";
+  return `${all} were then compared ${how}: ${grouped(mismatched)} wrong.`;
+}
+
+function meaningOf(stayed: readonly Stayed[]): string[] {
+  const fixed = pileOf(stayed, "fixed");
+  const held = pileOf(stayed, "held");
+  const settled = pileOf(stayed, "settled");
+  const sentences = [
+    { blocks: fixed.blocks, text: `No compaction can free ${grouped(fixed.blocks)} of them.` },
+    {
+      blocks: held.blocks,
+      text: `${grouped(held.blocks)} could be freed but for ${namesOf(held)}.`,
+    },
+  ];
+  if (fixed.blocks > 0) sentences[0].text += ` ${scatterSentence(fixed.stayed[0])}`;
+  sentences.sort((a, b) => b.blocks - a.blocks);
+  const last = `${grouped(settled.blocks)} ${settled.blocks === 1 ? "is" : "are"} simply in use: ${namesOf(settled)}.`;
+  return [...sentences, { blocks: settled.blocks, text: last }]
+    .filter(({ blocks }) => blocks > 0)
+    .map(({ text }) => text);
+}
+
+interface Pile {
+  readonly blocks: number;
+  /** Most blocks first; those that keep none left out. */
+  readonly stayed: readonly Stayed[];
+}
+
+function pileOf(all: readonly Stayed[], pile: StayPile): Pile {
+  const stayed = all
+    .filter(({ reason, pageblocks }) => pageblocks > 0 && STAY_ADVICE[reason].pile === pile)
+    .sort((a, b) => b.pageblocks - a.pageblocks);
+  return { blocks: blocksKept(stayed), stayed };
+}
+
+function namesOf({ stayed }: Pile): string {
+  const names = stayed.map(({ reason }) => STAY_ADVICE[reason].what);
+  const last = names.pop() ?? "";
+  return names.length === 0 ? last : `${names.join(", ")} and ${last}`;
+}
+
+/** What keeps most, and what its scattering costs where a few pages keep many blocks. */
+function scatterSentence({ reason, pages, pageblocks }: Stayed): string {
+  const needed = Math.ceil(pages / PAGEBLOCK_NR_PAGES);
+  const what = capitalized(STAY_ADVICE[reason].what);
+  const kept = `${what} (${pagesAsSize(pages)}) keep ${grouped(pageblocks)}`;
+  if (pageblocks < 2 * needed) return `${kept}.`;
+  return `${kept}, though ${counted(needed, "block")} would hold them: they are scattered.`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function limitsOf({ hugePages, stayed }: CompactReport, { kernel }: Snapshot): string[] {
+  const limits: string[] = [];
+  const release = /\d+\.\d+(\.\d+)?/.exec(kernel ?? "")?.[0];
+  if (release !== undefined && !/^6\.1(\.|$)/.test(release)) {
+    limits.push(
+      `The rules are Linux 6.1's; the machine ran ${release}. Newer kernels move large folios too.`,
+    );
+  }
+  if (hugePages.kernel !== null) {
+    limits.push("The kernel's count also holds what the machine did between its two snapshots.");
+  }
+  if (!stayed.some(({ reason }) => reason === "pinned")) {
+    limits.push("Pinned pages do not show in a snapshot; where there are some, less is gained.");
+  }
+  return limits;
+}
