@@ -205,6 +205,12 @@ function limitsOf({ hugePages, stayed }: CompactReport, { kernel }: Snapshot): s
   }
   if (hugePages.kernel !== null) {
     limits.push("The kernel's count also holds what the machine did between its two snapshots.");
+    if (hugePages.kernel - hugePages.before < (hugePages.after - hugePages.before) / 2) {
+      limits.push(
+        "The kernel may have given up early: newer ones leave a zone where a large folio finds no " +
+          "room, with the scanners far apart.",
+      );
+    }
   }
   if (!stayed.some(({ reason }) => reason === "pinned")) {
     limits.push("Pinned pages do not show in a snapshot; where there are some, less is gained.");
