@@ -6,7 +6,7 @@ import {
   folioLock,
   folioTrylock,
   folioUnlock,
-  folioWaitLocked,
+  folioWaitUnlock,
   folioWaitWriteback,
 } from "./folio-lock.ts";
 import type { Folio } from "./memmap.ts";
@@ -25,9 +25,8 @@ test("a free lock is taken by trying and by waiting alike, once", () => {
   assert.equal(folioTrylock(mem, FOLIO), false);
 });
 
-test("waiting for what is over already does not sleep and takes nothing", () => {
+test("waiting for a writeback that is over already does not sleep and takes nothing", () => {
   const mem = smallMemory({ pageCount: 64, free: "none" });
-  runToEnd(folioWaitLocked(mem, FOLIO));
   runToEnd(folioWaitWriteback(mem, FOLIO));
   assert.equal(mem.flags[FOLIO], 0);
   assert.equal(mem.waiters.size, 0);
@@ -42,9 +41,10 @@ test("a lone task that would wait for a lock or for writeback says for which fol
   assert.throws(() => runToEnd(folioWaitWriteback(mem, other)), /would sleep on: folio 6/);
 });
 
-test("unlocking what is not locked and ending what never began are bugs", () => {
+test("unlocking what is not locked, waiting for its unlock and ending what never began are bugs", () => {
   const mem = smallMemory({ pageCount: 64, free: "none" });
   assert.throws(() => folioUnlock(mem, FOLIO), /unlock of a folio that is not locked: 5/);
+  assert.throws(() => runToEnd(folioWaitUnlock(mem, FOLIO)), /nobody will unlock the folio: 5/);
   assert.throws(() => folioEndWriteback(mem, FOLIO), /end of a writeback that never began: 5/);
 });
 

@@ -27,9 +27,13 @@ export function* folioLock(mem: Memmap, folio: Folio): Blocking<void> {
   while (!folioTrylock(mem, folio)) yield sleepersOn(mem, folio);
 }
 
-/** Sleeps until the lock may be free, without taking it. Linux: `folio_wait_locked()`. */
-export function* folioWaitLocked(mem: Memmap, folio: Folio): Blocking<void> {
-  while (testFlag(mem, folio, PG.locked)) yield sleepersOn(mem, folio);
+/**
+ * Sleeps until the holder of the lock gives it up, and does not look at the folio again: for who
+ * has no reference, and to whom it may be gone by then. Linux: `migration_entry_wait_on_locked()`.
+ */
+export function* folioWaitUnlock(mem: Memmap, folio: Folio): Blocking<void> {
+  assert(testFlag(mem, folio, PG.locked), "nobody will unlock the folio:", folio);
+  yield sleepersOn(mem, folio);
 }
 
 /** Releases the lock and wakes everyone who waits for it. Linux: `folio_unlock()`. */

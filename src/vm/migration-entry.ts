@@ -12,7 +12,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { folioMapped, folioNrPages, pageFolio } from "../memory/folio.ts";
-import { folioWaitLocked } from "../memory/folio-lock.ts";
+import { folioWaitUnlock } from "../memory/folio-lock.ts";
 import { folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
 import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
 import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
@@ -37,9 +37,9 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
   for (const vma of rmapVmas(vm, folio)) {
     if (skipsStacks && (vma.flags & VM.incompleteStack) !== 0) continue;
     for (let at = 0; at < pages; at++) {
+      yield "try-to-migrate-entry";
       const entry = rmapEntry(vma, offset + at);
       if (entry === NO_ENTRY) continue;
-      yield "try-to-migrate-entry";
       if (!setMigrationEntry(vm, vma, folio, (folio + at) as Pfn, entry)) break;
     }
     if (!folioMapped(mem, folio)) return;
@@ -88,9 +88,9 @@ export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void
   const offset = mem.index[dst];
   for (const vma of rmapVmas(vm, dst)) {
     for (let at = 0; at < pages; at++) {
+      yield "remove-migration-entry";
       const entry = rmapEntry(vma, offset + at);
       if (entry === NO_ENTRY) continue;
-      yield "remove-migration-entry";
       removeMigrationEntry(vm, vma, (src + at) as Pfn, (dst + at) as Pfn, entry);
     }
   }
@@ -134,5 +134,5 @@ export function* migrationEntryWait(vm: Vm, entry: number): Blocking<void> {
   assert((tables.bits(entry) & PTE_MIGRATION) !== 0, "no migration entry to wait for:", entry);
   const folio = pageFolio(mem, mem.pfn(tables.pfn(entry)));
   assert(testFlag(mem, folio, PG.locked), "a migration entry of an unlocked folio:", folio);
-  yield* folioWaitLocked(mem, folio);
+  yield* folioWaitUnlock(mem, folio);
 }

@@ -24,7 +24,7 @@ export const VM = {
 export class AnonVma {
   /** Index in `Vm.anonVmas`; what the mapping word carries. Never used again. */
   readonly id: number;
-  readonly vmas: Vma[] = [];
+  vmas: Vma[] = [];
   /** Migrations that rely on it; with its VMAs, what keeps it alive. */
   refcount = 0;
 

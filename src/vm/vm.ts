@@ -60,11 +60,14 @@ export class Vm {
 
   /** Takes a VMA without pages out of every list. */
   dropVma(vma: Vma): void {
-    remove(vma.mm.vmas, vma);
-    if (vma.mapping !== null) remove(this.fileVmas[vma.mapping.id], vma);
-    if (vma.anonVma !== null) {
-      remove(vma.anonVma.vmas, vma);
-      this.reapAnonVma(vma.anonVma);
+    const { mm, mapping, anonVma } = vma;
+    mm.vmas.splice(placeOf(mm.vmas, vma), 1);
+    // The reverse map's lists are replaced, not changed: a walk of one may be under way, and would
+    // pass over a VMA. Such a walk then finds no page in this one.
+    if (mapping !== null) this.fileVmas[mapping.id] = without(this.fileVmas[mapping.id], vma);
+    if (anonVma !== null) {
+      anonVma.vmas = without(anonVma.vmas, vma);
+      this.reapAnonVma(anonVma);
     }
   }
 
@@ -95,8 +98,12 @@ function insertVma(mm: Mm, vma: Vma): void {
   mm.vmas.splice(place, 0, vma);
 }
 
-function remove(vmas: Vma[], vma: Vma): void {
+function without(vmas: readonly Vma[], vma: Vma): Vma[] {
+  return vmas.toSpliced(placeOf(vmas, vma), 1);
+}
+
+function placeOf(vmas: readonly Vma[], vma: Vma): number {
   const at = vmas.indexOf(vma);
   assert(at !== -1, "a VMA is not where it should be:", vma.startVpn);
-  vmas.splice(at, 1);
+  return at;
 }
