@@ -2,13 +2,15 @@
  * Chooses types for pageblocks so that both their contents and the kernel's own counts agree.
  *
  * Given: for each pageblock a cost of each type (how badly the content fits), how many pageblocks
- * have each type, and how many free blocks of each order lie on each type's lists. The number of
- * each type is kept exact all along: first the best fits take their types, then pairs trade, by
+ * have each type, and how many free blocks of each order lie on each type's lists. First the best
+ * fits take their types, by costs that the lists have tilted (block-tilt.ts). Then pairs trade, by
  * simulated annealing (Kirkpatrick et al., 1983), so that the total falls: the costs, plus how far
- * the free blocks of each type are from the kernel's count. The same input gives the same types.
+ * the free blocks of each type are from the kernel's count. The number of each type stays exact,
+ * and the same input gives the same types.
  */
 import { Random } from "../base/random.ts";
 import { MIGRATE, MIGRATE_TYPES, PAGEBLOCK_ORDER } from "../memory/constants.ts";
+import { tiltedCosts } from "./block-tilt.ts";
 
 /** Rows are candidates, pageblocks whose type is sought. */
 export interface MatchInput {
@@ -22,8 +24,8 @@ export interface MatchInput {
   readonly wanted: readonly number[];
   /** Free blocks by type, then order; null for a type whose count is not known. */
   readonly wantedFree: readonly (readonly number[] | null)[];
-  /** By order, what one free block on a wrong list costs. */
-  readonly weight: readonly number[];
+  /** By type, then order: what one free block too many or too few on the list costs. */
+  readonly weight: readonly (readonly number[])[];
 }
 
 export interface Matched {
@@ -37,15 +39,16 @@ export interface Matched {
 const PLAIN_PER_TYPED = 4;
 const MIN_PLAIN = 256;
 /** Trades tried for each trader, and their bounds. */
-const TRIES_PER_TRADER = 400;
-const MAX_TRIES = 2_000_000;
-const HOTTEST = 4;
+const TRIES_PER_TRADER = 2000;
+const MAX_TRIES = 1_000_000;
+/** Low: the first choice is good, and only its mistakes are to be undone. */
+const HOTTEST = 2;
 const COLDEST = 0.01;
 const SEED = 1;
 
 /** Types for all candidates. */
 export function matchTypes(input: MatchInput): Matched {
-  const types = firstChoice(input);
+  const types = firstChoice(input, tiltedCosts(input));
   const match = new Match(input, types);
   match.anneal();
   return { types, total: match.total() };
@@ -65,9 +68,9 @@ export function freeByType(input: MatchInput, types: Uint8Array): number[][] {
   return sums;
 }
 
-/** By cost alone: the candidates that fit movable worst get the other types, best fits first. */
-function firstChoice(input: MatchInput): Uint8Array {
-  const { cost, count } = input;
+/** The candidates that fit movable worst by `cost` get the other types, best fits first. */
+function firstChoice(input: MatchInput, cost: Float32Array): Uint8Array {
+  const { count } = input;
   const types = new Uint8Array(count).fill(MIGRATE.movable);
   for (const [type, wanted] of input.wanted.entries()) {
     if (type === MIGRATE.movable || wanted === 0) continue;
@@ -111,7 +114,7 @@ class Match {
       for (let order = 0; wanted && order < PAGEBLOCK_ORDER; order++) {
         const row = type * PAGEBLOCK_ORDER + order;
         this.lack[row] = wanted[order] - present[type][order];
-        this.weight[row] = input.weight[order];
+        this.weight[row] = input.weight[type][order];
       }
     }
     const movable = candidatesOfType(types, MIGRATE.movable);

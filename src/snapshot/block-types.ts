@@ -55,7 +55,7 @@ type ReservedBlocks = "movable" | "unmovable";
 const RESERVED_BLOCKS: readonly ReservedBlocks[] = ["movable", "unmovable"];
 
 /** A block whose kernel and movable pages are both fewer than this says little. */
-const EVIDENCE_PAGES = 8;
+const EVIDENCE_PAGES = 48;
 /** Cost of content that speaks as clearly as it can, against one free block on a wrong list. */
 const CONTENT_WEIGHT = 6;
 /** For a reclaimable block, against pages that are no slab. */
@@ -75,9 +75,10 @@ export function inferBlockTypes(input: BlockTypeInput, findings: Finding[]): Uin
     const blocks = zoneBlocks(contents, types, input.zones, number);
     const row = input.pagetypeinfo?.[number] ?? null;
     const name = `zone ${zone.type} of node ${zone.node}`;
-    const weight = weights(input.freeBlocks[number], input.buddyinfo?.[number] ?? null, row);
-    if (row?.blocks) inferFromCounts(blocks, row, row.blocks, weight, name, findings);
-    else inferFromContent(blocks, name, findings);
+    if (row?.blocks) {
+      const weight = weights(input.freeBlocks[number], input.buddyinfo?.[number] ?? null, row);
+      inferFromCounts(blocks, row, row.blocks, weight, name, findings);
+    } else inferFromContent(blocks, name, findings);
   }
   return types;
 }
@@ -111,20 +112,24 @@ function zoneBlocks(
 }
 
 /**
- * What a free block on a wrong list costs, by order: the less, the more the machine changed between
- * the count and the scan.
+ * What a free block too many or too few on a list costs, by type and order: the less, the more the
+ * lists changed between the count and the scan. Of the whole change a list is taken to have its
+ * share by length.
  */
 function weights(
   found: FreeBlocks,
   buddyinfo: FreeBlocks | null,
-  row: PagetypeinfoZone | null,
-): number[] {
-  return Array.from({ length: PAGEBLOCK_ORDER }, (_, order) => {
-    const listed = row?.free.reduce((sum, counts) => sum + (counts?.[order] ?? 0), 0) ?? 0;
-    const fromLists = row && !row.cut ? Math.abs(listed - found[order]) : 0;
-    const fromBuddyinfo = buddyinfo ? Math.abs(buddyinfo[order] - found[order]) : 0;
-    return 1 / (1 + Math.max(fromLists, fromBuddyinfo));
-  });
+  row: PagetypeinfoZone,
+): number[][] {
+  return row.free.map((counts) =>
+    Array.from({ length: PAGEBLOCK_ORDER }, (_, order) => {
+      const listed = row.free.reduce((sum, each) => sum + (each?.[order] ?? 0), 0);
+      const fromLists = row.cut ? 0 : Math.abs(listed - found[order]);
+      const fromBuddyinfo = buddyinfo ? Math.abs(buddyinfo[order] - found[order]) : 0;
+      const share = (counts?.[order] ?? 0) / Math.max(1, found[order]);
+      return 1 / (1 + share * Math.max(fromLists, fromBuddyinfo));
+    }),
+  );
 }
 
 function inferFromContent(blocks: ZoneBlocks, name: string, findings: Finding[]): void {
@@ -144,7 +149,7 @@ function inferFromCounts(
   blocks: ZoneBlocks,
   row: PagetypeinfoZone,
   counts: readonly number[],
-  weight: readonly number[],
+  weight: readonly (readonly number[])[],
   name: string,
   findings: Finding[],
 ): void {
@@ -185,7 +190,7 @@ function matchInput(
   blocks: ZoneBlocks,
   wanted: readonly number[],
   row: PagetypeinfoZone,
-  weight: readonly number[],
+  weight: readonly (readonly number[])[],
   reserved: ReservedBlocks,
 ): MatchInput {
   const { partial, contents } = blocks;
