@@ -10,6 +10,7 @@ import { packageFile } from "../host/package-root.ts";
 import { comparePair, type PairAccuracy } from "../replay/accuracy.ts";
 import { accuracyText } from "../report/accuracy-text.ts";
 import type { Command } from "./command.ts";
+import { KERNEL_FLAG, releaseOf } from "./compact-options.ts";
 import { Progress } from "./progress.ts";
 
 const BUNDLED = "snapshots";
@@ -21,9 +22,7 @@ export const accuracy: Command = {
     summary: "Compares our compaction with the kernel's own on pairs of real snapshots",
     positionals: "[DIR]",
     maxPositionals: 1,
-    flags: {
-      kernel: { type: "string", choices: ["6.1"], help: "the release to act as (default: 6.1)" },
-    },
+    flags: { kernel: KERNEL_FLAG },
     details:
       "DIR holds archives (.tar.gz) or folders with both sides of a pair, and an index.json that\n" +
       "says of each pair whether the kernel's scanners met; without it no pair is judged. By default\n" +
@@ -40,7 +39,13 @@ export const accuracy: Command = {
       const { snapshot, other } = await openSnapshot(join(dir, file), { side: "before" });
       if (other === null) throw new InputError(join(dir, file), "one side", "both sides of a pair");
       pairs.push(
-        comparePair({ name, snapshot, other, scannersMet: scannersMet.get(name) ?? null }),
+        comparePair({
+          name,
+          snapshot,
+          other,
+          scannersMet: scannersMet.get(name) ?? null,
+          release: releaseOf(options, snapshot),
+        }),
       );
     }
     progress.clear();

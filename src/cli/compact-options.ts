@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { freemem } from "node:os";
 import { InputError } from "../base/input-error.ts";
+import { PROFILES, type Release, releaseFor } from "../base/profile.ts";
 import {
   COMPACT_SYSCTL_DEFAULTS,
   type CompactMode,
@@ -28,6 +29,13 @@ const SYSCTL_MAX: Readonly<Record<keyof CompactSysctl, number>> = {
   "vm.extfrag_threshold": 1000,
 };
 
+/** Which release of Linux to act as. */
+export const KERNEL_FLAG: Flag = {
+  type: "string",
+  choices: ["auto", ...Object.keys(PROFILES)],
+  help: "the Linux release to act as (default: auto, the nearest to the snapshot's own)",
+};
+
 /** Flags that every command with a compaction in it takes. */
 export const COMPACT_FLAGS: Readonly<Record<string, Flag>> = {
   contents: {
@@ -35,11 +43,7 @@ export const COMPACT_FLAGS: Readonly<Record<string, Flag>> = {
     choices: ["auto", "bytes", "tokens"],
     help: "fill pages with real bytes or a token each (default: auto, bytes if they fit)",
   },
-  kernel: {
-    type: "string",
-    choices: ["6.1"],
-    help: "the Linux release to act as (default: 6.1)",
-  },
+  kernel: KERNEL_FLAG,
   mode: {
     type: "string",
     choices: ["async", "sync-light", "sync"],
@@ -75,12 +79,19 @@ export async function compactOptions(
   return {
     contents: contentsOf(options, snapshot),
     seed: options.count("seed", 0, LARGEST_SEED) ?? 1,
+    release: releaseOf(options, snapshot),
     mode: (options.text("mode") ?? "sync") as CompactMode,
     order: orderOf(options),
     sysctl: sysctlOf(options),
     zone: zoneOf(options, snapshot),
     pins: await pinsOf(options, snapshot),
   };
+}
+
+/** The release that is asked for, or the snapshot's own. */
+export function releaseOf(options: Options, snapshot: Snapshot): Release {
+  const wanted = options.text("kernel") ?? "auto";
+  return wanted === "auto" ? releaseFor(snapshot.kernel) : (wanted as Release);
 }
 
 function orderOf(options: Options): number {
@@ -91,10 +102,19 @@ function orderOf(options: Options): number {
 
 function contentsOf(options: Options, snapshot: Snapshot): "bytes" | "tokens" {
   const wanted = options.text("contents");
-  if (wanted === "bytes" || wanted === "tokens") return wanted;
+  if (wanted === "tokens") return wanted;
   let pages = 0;
-  for (const flags of snapshot.flags) if ((flags & PG.lru) !== 0) pages++;
-  return pages * PAGE_SIZE <= freemem() * CONTENTS_SHARE ? "bytes" : "tokens";
+  for (const flags of snapshot.flags) if ((flags & (PG.lru | PG.tail)) !== 0) pages++;
+  const needed = pages * PAGE_SIZE;
+  if (wanted === "bytes" && needed > freemem()) {
+    const found = `${gib(needed)} to fill and ${gib(freemem())} free here`;
+    throw new InputError("--contents bytes", found, "memory for every page, or --contents tokens");
+  }
+  return wanted === "bytes" || needed <= freemem() * CONTENTS_SHARE ? "bytes" : "tokens";
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 function sysctlOf(options: Options): CompactSysctl {

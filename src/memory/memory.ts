@@ -5,6 +5,7 @@
  * their first state. Functions take a `Memory` first; there is no global one.
  */
 import { assert } from "../base/assert.ts";
+import { type KernelProfile, PROFILES } from "../base/profile.ts";
 import { Events } from "../events/events.ts";
 import { PAGEBLOCK_NR_PAGES } from "./constants.ts";
 import type { Frames } from "./frames.ts";
@@ -41,6 +42,8 @@ export class Memory extends Memmap {
   readonly frames: Frames;
   readonly events: Events = new Events();
   readonly lruBatches: readonly LruBatches[];
+  /** The release of Linux that this machine acts as. */
+  profile: KernelProfile = PROFILES["6.1"];
   /** While above zero no folio rests in a batch. Linux: `lru_disable_count`. */
   lruDisableCount = 0;
 

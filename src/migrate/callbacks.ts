@@ -9,6 +9,7 @@ import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
+import { filemapReleaseFolio } from "../pagecache/page-cache.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { folioMigrateMapping } from "./folio-mapping.ts";
 import { folioMigrateCopy, folioMigrateFlags } from "./folio-state.ts";
@@ -64,7 +65,7 @@ export function* fallbackMigrateFolio(
     refusals.refuse("private_dirty", 1, 0);
     return mode === "async" || mode === "sync-light" ? "EBUSY" : "EINVAL";
   }
-  if (testFlag(mem, src, PG.private) && !(mapping.ops.releaseFolio?.(mapping, src) ?? false)) {
+  if (!filemapReleaseFolio(mem, mapping, src)) {
     refusals.refuse("private_busy", 1, 0);
     return mode === "sync" ? "EAGAIN" : "EBUSY";
   }

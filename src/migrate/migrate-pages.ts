@@ -9,9 +9,12 @@
  * (`putbackMovablePages`). Callers isolate first and count in `isolatedPages`; a moved folio is
  * uncounted here. Linux: `migrate_pages()`, `migrate_pages_batch()`, mm/migrate.c, 6.1.
  */
+
+import type { Errno } from "../base/errno.ts";
 import { VM_EVENT } from "../events/vmstat.ts";
 import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
-import { folioNrPages, folioOrder } from "../memory/folio.ts";
+import { folioNrPages, folioOrder, folioTestLarge } from "../memory/folio.ts";
+import { folioLock, folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import {
@@ -25,11 +28,12 @@ import {
 } from "../memory/page-list.ts";
 import type { MigrateMode } from "../pagecache/address-space.ts";
 import type { Blocking } from "../sched/blocking.ts";
+import { splitFolioToList } from "../vm/split-folio.ts";
 import type { Vm } from "../vm/vm.ts";
 import { MigrateRun, type MigrationTarget } from "./migrate-run.ts";
 import { migrateFolioMove } from "./move.ts";
 import { type MigrateReason, MODE_TRACE_NAMES } from "./reason.ts";
-import { migrateFolioUnmap } from "./unmap.ts";
+import { migrateFolioUnmap, type Patience } from "./unmap.ts";
 
 /** Attempts on a folio that is busy for a moment. Linux: `NR_MAX_MIGRATE_PAGES_RETRY`. */
 export const NR_MAX_MIGRATE_PAGES_RETRY = 10;
@@ -72,16 +76,40 @@ export function* migratePages(
   return { notMoved, error, succeededPages: run.succeededPages };
 }
 
-/** Up to ten passes over one batch. What it leaves behind stayed. */
+/**
+ * Ten passes over one batch, then one over the pages of the folios that had to be split.
+ *
+ * What it leaves behind stayed.
+ */
 function* migrateBatch(run: MigrateRun, batch: PageList): Blocking<"ENOMEM" | null> {
   const { mem } = run.vm;
-  let retryFolios = 1;
-  let retryPages = 0;
-  let retryThps = 0;
-  for (let pass = 0; pass < NR_MAX_MIGRATE_PAGES_RETRY && retryFolios > 0; pass++) {
-    retryFolios = 0;
-    retryPages = 0;
-    retryThps = 0;
+  const pieces = mem.takeList();
+  let error = yield* migratePasses(run, batch, pieces, "folios");
+  if (error === null && !listEmpty(mem, pieces)) {
+    listSpliceTail(mem, batch, run.refused);
+    listSplice(mem, pieces, batch);
+    error = yield* migratePasses(run, batch, pieces, "pieces");
+  }
+  listSpliceTail(mem, pieces, run.refused);
+  mem.releaseList(pieces);
+  return error;
+}
+
+/** Pieces get one pass, and count as pages only: their folio has counted as failed already. */
+type Round = "folios" | "pieces";
+
+function* migratePasses(
+  run: MigrateRun,
+  batch: PageList,
+  pieces: PageList,
+  round: Round,
+): Blocking<"ENOMEM" | null> {
+  const { mem } = run.vm;
+  const retry = { folios: 1, pages: 0, thps: 0 };
+  for (let pass = 0; pass < NR_MAX_MIGRATE_PAGES_RETRY && retry.folios > 0; pass++) {
+    retry.folios = 0;
+    retry.pages = 0;
+    retry.thps = 0;
     const patience = pass > 2 ? "waits" : "tries";
     let next = listFirst(mem, batch);
     while (!listIsEnd(batch, next)) {
@@ -89,36 +117,64 @@ function* migrateBatch(run: MigrateRun, batch: PageList): Blocking<"ENOMEM" | nu
       next = mem.next[src] as Pfn;
       // Read before the move: afterwards the folio is free and may be anything.
       const pages = folioNrPages(mem, src);
-      const isThp = folioOrder(mem, src) === PAGEBLOCK_ORDER;
+      const thps = folioOrder(mem, src) === PAGEBLOCK_ORDER ? 1 : 0;
       yield "migrate-pages-next";
-      let outcome = yield* migrateFolioUnmap(run, src, patience);
-      if (outcome === "unmapped") {
-        const moved = yield* migrateFolioMove(run, src);
-        outcome = moved === "moved" ? "done" : moved;
-      }
+      const outcome = yield* migrateOne(run, src, patience);
       if (outcome === "done") {
         run.succeededPages += pages;
-        if (isThp) run.thpSucceeded++;
+        run.thpSucceeded += thps;
       } else if (outcome === "EAGAIN") {
-        retryFolios++;
-        retryPages += pages;
-        if (isThp) retryThps++;
+        if (round === "folios") retry.folios++;
+        retry.pages += pages;
+        retry.thps += thps;
       } else {
-        run.failedFolios++;
+        if (round === "folios") run.failedFolios++;
+        run.thpFailed += thps;
+        if (outcome === "ENOMEM" && (yield* splitInstead(run, src, pieces))) {
+          run.thpSplit += thps;
+          continue;
+        }
         run.failedPages += pages;
-        if (isThp) run.thpFailed++;
         if (outcome === "ENOMEM") {
           // Those of this pass that were to be tried again count; those never reached do not.
-          run.failedPages += retryPages;
+          run.failedPages += retry.pages;
           return "ENOMEM";
         }
       }
     }
   }
-  run.failedFolios += retryFolios;
-  run.failedPages += retryPages;
-  run.thpFailed += retryThps;
+  run.failedFolios += retry.folios;
+  run.failedPages += retry.pages;
+  run.thpFailed += retry.thps;
   return null;
+}
+
+/** One attempt on one folio, both halves. */
+function* migrateOne(run: MigrateRun, src: Folio, patience: Patience): Blocking<"done" | Errno> {
+  const unmapped = yield* migrateFolioUnmap(run, src, patience);
+  if (unmapped !== "unmapped") return unmapped;
+  const moved = yield* migrateFolioMove(run, src);
+  return moved === "moved" ? "done" : moved;
+}
+
+/**
+ * No free block is as large as the folio: its pages may still find room one by one.
+ *
+ * True if it was split and all of it lies on `pieces`. Linux: `try_split_folio()`.
+ */
+function* splitInstead(run: MigrateRun, src: Folio, pieces: PageList): Blocking<boolean> {
+  const { mem } = run.vm;
+  if (!folioTestLarge(mem, src) || run.reason === "numa_misplaced") return false;
+  if (!folioTrylock(mem, src)) {
+    if (run.mode === "async") return false;
+    yield* folioLock(mem, src);
+  }
+  const outcome = yield* splitFolioToList(run.vm, src, pieces);
+  folioUnlock(mem, src);
+  if (outcome !== "split") return false;
+  listDel(mem, src);
+  listAddTail(mem, pieces, src);
+  return true;
 }
 
 /** Moves the first folios of `from`, at most 512 pages of them, to the empty `batch`. */

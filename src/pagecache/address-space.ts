@@ -37,8 +37,8 @@ export type MigrateFolio = (
 /** Linux: `struct address_space_operations`. */
 export interface AddressSpaceOperations {
   readonly migrateFolio?: MigrateFolio;
-  /** Gives up the private state; false if it is in use. The folio is locked. */
-  readonly releaseFolio?: (mapping: AddressSpace, folio: Folio) => boolean;
+  /** Gives up the private state and its reference; false if it is in use. The folio is locked. */
+  readonly releaseFolio?: (mem: Memory, mapping: AddressSpace, folio: Folio) => boolean;
 }
 
 export class AddressSpace {

@@ -65,6 +65,24 @@ export function filemapRemoveFolio(mem: Memory, mapping: AddressSpace, folio: Fo
   folioPutRefs(mem, folio, pages);
 }
 
+/**
+ * Has the owner give up a locked folio's private state; true if there is none left.
+ *
+ * An owner without `releaseFolio` is taken to have buffer heads, which can be freed unless they
+ * are dirty. Linux: `filemap_release_folio()`, `try_to_free_buffers()`.
+ */
+export function filemapReleaseFolio(mem: Memory, mapping: AddressSpace, folio: Folio): boolean {
+  const flags = mem.flags[folio];
+  if ((flags & PG.private) === 0) return true;
+  if ((flags & PG.writeback) !== 0) return false;
+  if (mapping.ops.releaseFolio !== undefined) return mapping.ops.releaseFolio(mem, mapping, folio);
+  if ((flags & PG.dirty) !== 0) return false;
+  mem.flags[folio] &= ~PG.private;
+  mem.private[folio] = 0;
+  mem.refcount[folio]--;
+  return true;
+}
+
 /** NR_FILE_PAGES and NR_SHMEM of the folio's node. */
 function countFilePages(mem: Memory, folio: Folio, pages: number): void {
   const node = mem.nodeOf(folio);

@@ -7,6 +7,7 @@
  * could make. A pair in which the kernel did not finish the zone, or is not known to have,
  * says nothing about a whole pass and is not judged.
  */
+import type { Release } from "../base/profile.ts";
 import { COMPACT_MEMORY, COMPACT_SYSCTL_DEFAULTS } from "../callers/compaction/control.ts";
 import { compactSnapshot } from "../snapshot/compact-snapshot.ts";
 import { freePages, type Snapshot, type SnapshotSummary } from "../snapshot/snapshot.ts";
@@ -14,6 +15,8 @@ import { freePages, type Snapshot, type SnapshotSummary } from "../snapshot/snap
 /** Free 2 MiB blocks, unless said otherwise. */
 export interface PairAccuracy {
   readonly name: string;
+  /** The release of Linux that was acted as. */
+  readonly kernel: Release;
   /** Whether the kernel's scanners met; null if nobody knows. */
   readonly scannersMet: boolean | null;
   readonly before: number;
@@ -41,15 +44,23 @@ export interface PairInput {
   readonly snapshot: Snapshot;
   readonly other: SnapshotSummary;
   readonly scannersMet: boolean | null;
+  readonly release: Release;
 }
 
 const SLACK_BLOCKS = 64;
 const SLACK_SHARE = 0.1;
 const SEED = 1;
 
-export function comparePair({ name, snapshot, other, scannersMet }: PairInput): PairAccuracy {
+export function comparePair({
+  name,
+  snapshot,
+  other,
+  scannersMet,
+  release,
+}: PairInput): PairAccuracy {
   const { report } = compactSnapshot(snapshot, other, {
     contents: "tokens",
+    release,
     seed: SEED,
     mode: COMPACT_MEMORY.mode,
     order: COMPACT_MEMORY.order,
@@ -66,6 +77,7 @@ export function comparePair({ name, snapshot, other, scannersMet }: PairInput): 
     Math.max(SLACK_BLOCKS, SLACK_SHARE * Math.abs(kernelGain)) + Math.abs(freeChange) / 512;
   return {
     name,
+    kernel: release,
     scannersMet,
     before,
     after,

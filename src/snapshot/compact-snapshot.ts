@@ -4,6 +4,7 @@
  * Order of steps: build, check the invariants, fill, compact, check again, verify every page,
  * explain what stayed. Time is taken around the compaction alone.
  */
+import { PROFILES, type Release } from "../base/profile.ts";
 import {
   compactMemory,
   compactZone,
@@ -30,6 +31,8 @@ import { countStayed, type Stayed } from "./stay-reasons.ts";
 export interface CompactOptions {
   readonly contents: "bytes" | "tokens";
   readonly seed: number;
+  /** The release of Linux to act as. */
+  readonly release: Release;
   /** Mode and order; the rest is as for compact_memory. */
   readonly mode: CompactRequest["mode"];
   readonly order: number;
@@ -48,6 +51,8 @@ export type CompactStep = "build" | "fill" | "compact" | "verify" | "explain";
 export interface CompactReport {
   readonly pages: number;
   readonly contents: "bytes" | "tokens";
+  /** The release of Linux that was acted as. */
+  readonly kernel: Release;
   readonly moved: number;
   /** Folios still refused when the run ended. */
   readonly failed: number;
@@ -88,6 +93,7 @@ export function compactSnapshot(
   const { contents, pins, seed } = options;
   const machine = machineFromSnapshot(snapshot, { contents, ...(pins === null ? {} : { pins }) });
   machine.sysctl = options.sysctl;
+  machine.mem.profile = PROFILES[options.release];
   checkInvariants(machine);
   step("fill");
   const filled = fillContents(machine, seed);
@@ -106,6 +112,7 @@ export function compactSnapshot(
   const report: CompactReport = {
     pages: machine.mem.zones.reduce((sum, { present }) => sum + present, 0),
     contents,
+    kernel: options.release,
     moved,
     failed: machine.mem.events.refusals.standing.size,
     scanned: {

@@ -22,7 +22,7 @@ import {
   type CompactSysctl,
   lastBlockStart,
 } from "./control.ts";
-import { FreeScannerTarget, releaseFreepages } from "./isolate-freepages.ts";
+import { FreeScannerTarget } from "./isolate-freepages.ts";
 import { isolateMigratepages } from "./isolate-migratepages.ts";
 import { compactFinished, compactionSuitable, scannersMet } from "./suitable.ts";
 import { traceBegin, traceEnd, traceMigratepages } from "./trace.ts";
@@ -56,16 +56,15 @@ export function* compactZone(
   const cc = new CompactControl(vm, zone, request, sysctl);
   const suitable = compactionSuitable(cc);
   let result = suitable;
+  const { trace } = vm.mem.events;
   if (suitable === "continue") {
-    const { trace } = vm.mem.events;
     placeScanners(cc);
     if (trace !== null) traceBegin(trace, cc);
     lruAddDrain(vm.mem);
     result = yield* runScanners(cc);
-    finish(cc);
-    if (trace !== null) traceEnd(trace, cc, result);
   }
-  cc.release();
+  releaseAndCount(cc);
+  if (trace !== null && suitable === "continue") traceEnd(trace, cc, result);
   const { migrateScanned, freeScanned } = cc;
   return { zone, result, migrateScanned, freeScanned };
 }
@@ -161,13 +160,10 @@ function drainBehind(cc: CompactControl, lastMigrated: number): number {
 }
 
 /** Gives back the free pages that are left, and lets the next free scanner begin above them. */
-function finish(cc: CompactControl): void {
+function releaseAndCount(cc: CompactControl): void {
   const { zone } = cc;
-  const highest = releaseFreepages(cc);
-  if (highest > 0) {
-    const start = pageblockStart(highest);
-    if (start > zone.compactCachedFreePfn) zone.compactCachedFreePfn = start;
-  }
+  const start = pageblockStart(cc.release());
+  if (start > zone.compactCachedFreePfn) zone.compactCachedFreePfn = start;
   const { events } = cc.vm.mem;
   events.count(VM_EVENT.compact_migrate_scanned, cc.migrateScanned);
   events.count(VM_EVENT.compact_free_scanned, cc.freeScanned);

@@ -14,6 +14,7 @@ import type { PageList } from "../../memory/memmap.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { MigrateMode } from "../../pagecache/address-space.ts";
 import type { Vm } from "../../vm/vm.ts";
+import { createFreePool, type FreePool } from "./free-pool.ts";
 
 /** How a compaction ended, as the trace prints it. Linux: `enum compact_result`. */
 export type CompactResult =
@@ -83,10 +84,12 @@ export class CompactControl {
   freePfn = 0;
   /** Folios isolated for this round. */
   readonly migratepages: PageList;
+  /** Pages in them; from 6.9 on less those for which a free page was handed out. */
   migrateCount = 0;
-  /** Free pages of order 0, each with one reference. */
-  readonly freepages: PageList;
-  freeCount = 0;
+  /** Pages that the free scanner took from the block it was in last. */
+  lastTaken = 0;
+  /** What the free scanner holds. */
+  readonly pool: FreePool;
   /** The rest of a pageblock that a first cluster was taken from: all of it in one go. */
   rescan = false;
   /** The last round left the order-aligned block that it was in. */
@@ -105,18 +108,18 @@ export class CompactControl {
     this.sysctl = sysctl;
     this.wholeZone = request.wholeZone;
     this.migratepages = vm.mem.takeList();
-    this.freepages = vm.mem.takeList();
+    this.pool = createFreePool(vm.mem);
   }
 
-  /** Both lists are empty by now. */
-  release(): void {
+  /** Gives back what is held; nothing is left isolated by now. The highest free frame, or 0. */
+  release(): number {
     this.vm.mem.releaseList(this.migratepages);
-    this.vm.mem.releaseList(this.freepages);
+    return this.pool.release();
   }
 }
 
-/** Folios that make a round, unless the rest of a block is taken. */
-export const ROUND_FOLIOS: number = COMPACT_CLUSTER_MAX;
+/** Pages that make a round, unless the rest of a block is taken. */
+export const ROUND_PAGES: number = COMPACT_CLUSTER_MAX;
 
 /** First frame of the last pageblock that begins in the zone. */
 export function lastBlockStart(zone: Zone): number {

@@ -3,8 +3,8 @@
  *
  * Blocks that are wholly free or not movable are left alone. A block that yields nothing doubles
  * the stride with which the next is sampled, up to 32; one that yields takes it back to 1. What is
- * taken is split into single pages, so that the last isolated is handed out first.
- * Linux: `isolate_freepages()`, `isolate_freepages_block()`, `split_map_pages()`, 6.1.
+ * taken goes into the pool (`free-pool.ts`).
+ * Linux: `isolate_freepages()`, `isolate_freepages_block()`, 6.1.
  */
 import { VM_EVENT } from "../../events/vmstat.ts";
 import { buddyOrder, isolateFreeBlock, pageBuddy } from "../../memory/buddy.ts";
@@ -15,18 +15,10 @@ import {
   pageblockEnd,
   pageblockStart,
 } from "../../memory/constants.ts";
-import { folioPut } from "../../memory/folio-ref.ts";
+import { folioNrPages, folioOrder } from "../../memory/folio.ts";
 import type { Folio, PageList, Pfn } from "../../memory/memmap.ts";
-import { prepNewPage } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
-import {
-  listAdd,
-  listAddTail,
-  listDel,
-  listEmpty,
-  listFirst,
-  listSplice,
-} from "../../memory/page-list.ts";
+import { listAddTail } from "../../memory/page-list.ts";
 import { pageblockInZone } from "../../memory/pageblock.ts";
 import type { MigrationTarget } from "../../migrate/migrate-run.ts";
 import type { Blocking, Steps } from "../../sched/blocking.ts";
@@ -37,27 +29,30 @@ import { traceIsolate } from "./trace.ts";
 /** Hands out what the free scanner holds. Linux: `compaction_alloc()`, `compaction_free()`. */
 export class FreeScannerTarget implements MigrationTarget {
   private readonly cc: CompactControl;
+  /** Each page handed out is one that need not be found any more. */
+  private readonly countsDown: boolean;
 
   constructor(cc: CompactControl) {
     this.cc = cc;
+    this.countsDown = cc.vm.mem.profile.compactsLargeFolios;
   }
 
-  *getNew(_src: Folio): Blocking<Folio | null> {
+  *getNew(src: Folio): Blocking<Folio | null> {
     const { cc } = this;
-    const { mem } = cc.vm;
-    if (listEmpty(mem, cc.freepages)) {
+    const order = folioOrder(cc.vm.mem, src);
+    let dst = cc.pool.take(order);
+    if (dst === null) {
       yield* isolateFreepages(cc);
-      if (listEmpty(mem, cc.freepages)) return null;
+      dst = cc.pool.take(order);
     }
-    const page = listFirst(mem, cc.freepages);
-    listDel(mem, page);
-    cc.freeCount--;
-    return page as Folio;
+    if (dst !== null && this.countsDown) cc.migrateCount -= 1 << order;
+    return dst;
   }
 
   putNew(dst: Folio): void {
-    listAdd(this.cc.vm.mem, this.cc.freepages, dst);
-    this.cc.freeCount++;
+    const { cc } = this;
+    if (this.countsDown) cc.migrateCount += folioNrPages(cc.vm.mem, dst);
+    cc.pool.giveBack(dst);
   }
 }
 
@@ -66,6 +61,8 @@ export function* isolateFreepages(cc: CompactControl): Steps<void> {
   const { mem } = cc.vm;
   const { zone } = cc;
   const blocks = mem.takeList();
+  const wanted = cc.migrateCount - cc.pool.count;
+  let taken = 0;
   let from = cc.freePfn;
   let start = pageblockStart(from);
   let end = Math.min(pageblockEnd(from), zone.endPfn);
@@ -77,33 +74,34 @@ export function* isolateFreepages(cc: CompactControl): Steps<void> {
       suitableMigrationTarget(cc, start) &&
       isolationSuitable(cc, start);
     if (suits) {
-      const before = cc.freeCount;
-      from = yield* isolateFreepagesBlock(cc, blocks, from, end, stride);
+      from = yield* isolateFreepagesBlock(cc, blocks, from, end, stride, wanted - taken);
+      taken += cc.lastTaken;
       if (from === end) updatePageblockSkip(cc, start);
-      if (cc.freeCount >= cc.migrateCount) {
+      if (taken >= wanted) {
         if (from >= end) from = start - PAGEBLOCK_NR_PAGES;
         break;
       }
       // The watermark, not the end of the block: more would hurt the zone.
       if (from < end) break;
-      stride = cc.freeCount > before ? 1 : Math.min(COMPACT_CLUSTER_MAX, stride << 1);
+      stride = cc.lastTaken > 0 ? 1 : Math.min(COMPACT_CLUSTER_MAX, stride << 1);
     }
     end = start;
     start -= PAGEBLOCK_NR_PAGES;
     from = start;
   }
   cc.freePfn = from;
-  splitMapPages(cc, blocks);
+  cc.pool.add(blocks);
   mem.releaseList(blocks);
 }
 
-/** Takes free blocks between `start` and `end`. Returns where it stopped. */
+/** Takes free blocks between `start` and `end`, `wanted` pages or more. Returns where it stopped. */
 function* isolateFreepagesBlock(
   cc: CompactControl,
   blocks: PageList,
   start: number,
   end: number,
   stride: number,
+  wanted: number,
 ): Steps<number> {
   const { mem } = cc.vm;
   const { zone } = cc;
@@ -127,8 +125,7 @@ function* isolateFreepagesBlock(
     listAddTail(mem, blocks, page);
     scanned += pages - 1;
     taken += pages;
-    cc.freeCount += pages;
-    if (cc.freeCount >= cc.migrateCount) {
+    if (taken >= wanted) {
       pfn += pages;
       break;
     }
@@ -139,38 +136,8 @@ function* isolateFreepagesBlock(
   if (trace !== null) {
     traceIsolate(trace, "mm_compaction_isolate_freepages", start, pfn, scanned, taken);
   }
+  cc.lastTaken = taken;
   cc.freeScanned += scanned;
   mem.events.count(VM_EVENT.compact_isolated, taken);
   return pfn;
-}
-
-/** Makes single pages of the blocks, each with one reference, and puts them on `freepages`. */
-function splitMapPages(cc: CompactControl, blocks: PageList): void {
-  const { mem } = cc.vm;
-  const pages = mem.takeList();
-  while (!listEmpty(mem, blocks)) {
-    const first = listFirst(mem, blocks);
-    const end = first + (1 << mem.private[first]);
-    listDel(mem, first);
-    for (let page = first; page < end; page = (page + 1) as Pfn) {
-      prepNewPage(mem, page);
-      listAdd(mem, pages, page);
-    }
-  }
-  listSplice(mem, pages, cc.freepages);
-  mem.releaseList(pages);
-}
-
-/** Frees what was not used. Returns the highest frame of it, or 0. Linux: `release_freepages()`. */
-export function releaseFreepages(cc: CompactControl): number {
-  const { mem } = cc.vm;
-  let highest = 0;
-  while (!listEmpty(mem, cc.freepages)) {
-    const page = listFirst(mem, cc.freepages);
-    listDel(mem, page);
-    if (page > highest) highest = page;
-    folioPut(mem, page as Folio);
-  }
-  cc.freeCount = 0;
-  return highest;
 }

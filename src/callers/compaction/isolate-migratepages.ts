@@ -9,7 +9,8 @@
  * | page                                         | passed over because                        |
  * |----------------------------------------------|--------------------------------------------|
  * | free block                                   | nothing to move; skipped whole             |
- * | compound                                     | 6.1 compacts single pages; skipped whole   |
+ * | compound                                     | single pages only in 6.1, and no folio of  |
+ * |                                              | a pageblock or of what is wanted in 6.18   |
  * | not on the LRU                               | the kernel's, or in a batch, or isolated   |
  * | refcount 0                                   | being freed                                |
  * | anonymous, more references than mappings     | pinned                                     |
@@ -25,10 +26,11 @@ import {
   COMPACT_CLUSTER_MAX,
   MAX_ORDER,
   PAGEBLOCK_NR_PAGES,
+  PAGEBLOCK_ORDER,
   pageblockEnd,
   pageblockStart,
 } from "../../memory/constants.ts";
-import { folioMapcount } from "../../memory/folio.ts";
+import { folioMapcount, folioNrPages } from "../../memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
 import { isolatedClass, lruUnlink } from "../../memory/lru-list.ts";
@@ -38,7 +40,7 @@ import { listAdd } from "../../memory/page-list.ts";
 import { pageblockInZone, setPageblockSkip } from "../../memory/pageblock.ts";
 import { putbackMovablePages } from "../../migrate/putback.ts";
 import type { Blocking, Steps } from "../../sched/blocking.ts";
-import { type CompactControl, ROUND_FOLIOS } from "./control.ts";
+import { type CompactControl, ROUND_PAGES } from "./control.ts";
 import { isolationSuitable, suitableMigrationSource, updateCachedMigrate } from "./skip-hints.ts";
 import { traceIsolate } from "./trace.ts";
 
@@ -105,16 +107,20 @@ function* isolateMigratepagesBlock(
       low += (1 << buddyOrder(mem, page)) - 1;
       continue;
     }
-    if ((flags & PG.lru) !== 0 && (flags & COMPOUND) === 0) {
+    const isHead = (flags & PG.head) !== 0;
+    if ((flags & PG.lru) !== 0 && (!isHead || takesOrder(cc, mem.index[low + 1]))) {
+      // Read before the folio is held by nobody else.
+      const pages = isHead ? 1 << mem.index[low + 1] : 1;
       if (yield* isolateFolio(cc, page as Folio)) {
-        isolated++;
-        if (cc.migrateCount >= ROUND_FOLIOS && !cc.rescan && !cc.contended) {
+        isolated += pages;
+        low += pages - 1;
+        if (cc.migrateCount >= ROUND_PAGES && !cc.rescan && !cc.contended) {
           low++;
           break;
         }
         continue;
       }
-    } else if ((flags & PG.head) !== 0) {
+    } else if (isHead) {
       const order = mem.index[low + 1];
       if (order < MAX_ORDER) low += (1 << order) - 1;
     }
@@ -163,7 +169,12 @@ function tellIsolated(
   events.count(VM_EVENT.compact_isolated, isolated);
 }
 
-const COMPOUND = PG.head | PG.tail;
+/** Whether folios of that order are taken at all. Linux: `skip_isolation_on_order()`. */
+function takesOrder(cc: CompactControl, order: number): boolean {
+  const wanted = cc.request.order;
+  if (!cc.vm.mem.profile.compactsLargeFolios || order >= PAGEBLOCK_ORDER) return false;
+  return wanted === -1 || order < wanted;
+}
 
 /** Takes one folio off the LRU if nothing speaks against it. */
 function* isolateFolio(cc: CompactControl, folio: Folio): Steps<boolean> {
@@ -184,9 +195,10 @@ function* isolateFolio(cc: CompactControl, folio: Folio): Steps<boolean> {
   }
   mem.flags[folio] &= ~PG.lru;
   lruUnlink(mem, folio);
-  mem.nodeOf(folio).isolatedPages[isolatedClass(mem, folio)]++;
+  const pages = folioNrPages(mem, folio);
+  mem.nodeOf(folio).isolatedPages[isolatedClass(mem, folio)] += pages;
   listAdd(mem, cc.migratepages, folio);
-  cc.migrateCount++;
+  cc.migrateCount += pages;
   return true;
 }
 

@@ -1,0 +1,87 @@
+/**
+ * Splitting a large folio into its pages, when no free block is as large as it.
+ *
+ * Order of steps: give up private state; count the references; unmap everywhere by migration
+ * entries; freeze at exactly the expected count; make each page a folio of its own; put the entries
+ * back. The folio is locked and isolated, and stays both: its first page keeps the lock, every page
+ * has one reference for the list that it is on afterwards. Linux: `split_huge_page_to_list()`.
+ */
+import { folioMapped, folioNrPages, unprepCompound } from "../memory/folio.ts";
+import { folioRefFreeze, folioRefUnfreeze } from "../memory/folio-ref.ts";
+import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
+import { PG } from "../memory/page-flags.ts";
+import { listAddTail } from "../memory/page-list.ts";
+import type { AddressSpace } from "../pagecache/address-space.ts";
+import { filemapReleaseFolio } from "../pagecache/page-cache.ts";
+import type { Steps } from "../sched/blocking.ts";
+import { removeMigrationPtes, tryToMigrate } from "./migration-entry.ts";
+import type { Vm } from "./vm.ts";
+
+/** "EBUSY": in use in a way that a split cannot serve; "EAGAIN": somebody holds a reference. */
+export type SplitOutcome = "split" | "EBUSY" | "EAGAIN";
+
+/** What each page inherits from the folio. Linux: the mask in `__split_huge_page_tail()`. */
+const INHERITED =
+  PG.referenced |
+  PG.uptodate |
+  PG.dirty |
+  PG.active |
+  PG.workingset |
+  PG.ownerPriv1 |
+  PG.swapbacked |
+  PG.unevictable |
+  PG.mlocked |
+  PG.young |
+  PG.idle;
+
+/** What a page of the folio had of its own. */
+const OWN = PG.anonExclusive | PG.hwpoison;
+
+/** Splits the folio; all its pages but the first go to the end of `pieces`, in order. */
+export function* splitFolioToList(vm: Vm, folio: Folio, pieces: PageList): Steps<SplitOutcome> {
+  const { mem } = vm;
+  if ((mem.flags[folio] & PG.writeback) !== 0) return "EBUSY";
+  const mapping = vm.cache.folioMapping(folio);
+  if (mem.mapping[folio] === 0) return "EBUSY";
+  if (mapping !== null && !filemapReleaseFolio(mem, mapping, folio)) return "EBUSY";
+  const pages = folioNrPages(mem, folio);
+  const wasMapped = folioMapped(mem, folio);
+  if (wasMapped) yield* tryToMigrate(vm, folio);
+  yield "split-folio-count";
+  const expected = 1 + (mapping === null ? 0 : pages);
+  const isAlone = !folioMapped(mem, folio) && folioRefFreeze(mem, folio, expected);
+  if (isAlone) makeFolios(vm, mapping, folio, pages, pieces);
+  if (wasMapped) {
+    // After a split each page finds its own entries; before, the folio finds those of all.
+    const folios = isAlone ? pages : 1;
+    for (let at = 0; at < folios; at++) {
+      const page = (folio + at) as Folio;
+      yield* removeMigrationPtes(vm, page, page);
+    }
+  }
+  return isAlone ? "split" : "EAGAIN";
+}
+
+function makeFolios(
+  vm: Vm,
+  mapping: AddressSpace | null,
+  folio: Folio,
+  pages: number,
+  pieces: PageList,
+): void {
+  const { mem } = vm;
+  const inherited = mem.flags[folio] & INHERITED;
+  const references = 1 + (mapping === null ? 0 : 1);
+  unprepCompound(mem, folio);
+  folioRefUnfreeze(mem, folio, references);
+  for (let at = 1; at < pages; at++) {
+    const page = (folio + at) as Pfn;
+    const offset = mem.index[folio] + at;
+    mem.flags[page] = (mem.flags[page] & OWN) | inherited;
+    mem.mapping[page] = mem.mapping[folio];
+    mem.index[page] = offset;
+    mem.refcount[page] = references;
+    mapping?.folios.replace(offset, folio, page as Folio, 1);
+    listAddTail(mem, pieces, page);
+  }
+}
