@@ -14,12 +14,12 @@ export interface KernelProfile {
   readonly compactsLargeFolios: boolean;
 }
 
-export const PROFILES = {
+export type Release = "6.1" | "6.18";
+
+export const PROFILES: Readonly<Record<Release, KernelProfile>> = {
   "6.1": { release: "6.1", compactsLargeFolios: false },
   "6.18": { release: "6.18", compactsLargeFolios: true },
-} as const satisfies Readonly<Record<string, KernelProfile>>;
-
-export type Release = keyof typeof PROFILES;
+};
 
 /**
  * The profile nearest to a kernel: the newest that is not newer, 6.1 for older and unknown ones.
