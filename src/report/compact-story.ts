@@ -22,6 +22,8 @@ export interface HugePageCount {
 }
 
 export interface CompactStory {
+  /** The answer in one line. */
+  readonly headline: string;
   /** Said first and loudest: contents were lost. Null if none were. */
   readonly alarm: string | null;
   readonly hugePages: readonly HugePageCount[];
@@ -48,7 +50,7 @@ export const OUTCOME_TEXT: Readonly<Record<CompactResult, string>> = {
   partial_skipped: "scanned from where the last run stopped, until the scanners met",
   success: "stopped at a free block of the order that was asked for",
   skipped: "left alone: too few free pages to work with, or memory is short and not fragmented",
-  contended: "given up early: no free page was left to move to",
+  contended: "given up early: no room was left for what was to move",
   continue: "not finished",
   no_suitable_page: "scanned in part: no block of the order that was asked for came free",
   not_suitable_zone: "left alone: memory is short there, not fragmented",
@@ -57,12 +59,13 @@ export const OUTCOME_TEXT: Readonly<Record<CompactResult, string>> = {
 export function tellCompaction(run: CompactRun, snapshot: Snapshot): CompactStory {
   const { report } = run;
   return {
+    headline: headlineOf(report),
     alarm: alarmOf(report),
     hugePages: hugePageCounts(report),
     moved: movedSentence(run),
     verified: verifiedSentence(report),
     meaning: meaningOf(report.stayed),
-    limits: limitsOf(report, snapshot),
+    limits: limitsOf(run, snapshot),
   };
 }
 
@@ -83,7 +86,7 @@ export function blocksKept(stayed: readonly Stayed[]): number {
 }
 
 /** 0.5996 -> "0.60 s"; less than a tenth in milliseconds. */
-export function secondsText(seconds: number): string {
+function secondsText(seconds: number): string {
   if (seconds < 0.1) return `${(seconds * 1000).toFixed(1)} ms`;
   return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 }
@@ -100,6 +103,13 @@ function alarmOf({ verified }: CompactReport): string | null {
     `WRONG CONTENTS: ${wrong} of ${grouped(verified.pages)} did not keep what was in them. ` +
     "This is a defect of Godwit; trust nothing below."
   );
+}
+
+function headlineOf({ hugePages: { before, after } }: CompactReport): string {
+  const gain = after - before;
+  const more = gain < 0 ? "fewer" : "more";
+  const change = gain === 0 ? "as many as" : `${grouped(Math.abs(gain))} ${more} than`;
+  return `${counted(after, "huge page")} possible, ${change} before`;
 }
 
 function hugePageCounts({ hugePages }: CompactReport): HugePageCount[] {
@@ -195,13 +205,14 @@ function capitalized(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function limitsOf({ hugePages, stayed }: CompactReport, { kernel }: Snapshot): string[] {
+function limitsOf({ report, machine }: CompactRun, { kernel }: Snapshot): string[] {
+  const { hugePages, stayed } = report;
+  const { release, compactsLargeFolios } = machine.mem.profile;
   const limits: string[] = [];
-  const release = /\d+\.\d+(\.\d+)?/.exec(kernel ?? "")?.[0];
-  if (release !== undefined && !/^6\.1(\.|$)/.test(release)) {
-    limits.push(
-      `The rules are Linux 6.1's; the machine ran ${release}. Newer kernels move large folios too.`,
-    );
+  const ran = /\d+\.\d+(\.\d+)?/.exec(kernel ?? "")?.[0];
+  if (ran !== undefined && ran !== release && !ran.startsWith(`${release}.`)) {
+    const newer = compactsLargeFolios ? "" : " Newer kernels move large folios too.";
+    limits.push(`The rules are Linux ${release}'s; the machine ran ${ran}.${newer}`);
   }
   if (hugePages.kernel !== null) {
     limits.push("The kernel's count also holds what the machine did between its two snapshots.");

@@ -42,9 +42,9 @@ Against the kernel's small objects: \`echo 2 > /proc/sys/vm/drop_caches\` drops 
 that nobody uses, but a block comes free only with its last object; huge pages that must be had are
 best reserved at boot.
 
-Free blocks by order     0    1    2    3   4   5  6  7  8  9  10
-  before              1387  875  107  105  10  10  6  0  0  0   8
-  after                195  195   91   87  11  10  7  0  0  1  10
+Free by order     0    1    2    3   4   5  6  7  8  9  10
+  before       1387  875  107  105  10  10  6  0  0  0   8
+  after         195  195   91   87  11  10  7  0  0  1  10
 Zone Normal: scanned whole, until the scanners met.
 
 How surely

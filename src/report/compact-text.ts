@@ -151,7 +151,7 @@ function remedyLines(run: CompactRun, { width, colour }: TextStyle): string[] {
 function orderLines({ report }: CompactRun, colour: ColourDepth): string[] {
   const { before, after } = report.free;
   const columns: Column[] = [
-    { title: "Free blocks by order", align: "left" },
+    { title: "Free by order", align: "left" },
     ...Array.from({ length: MAX_ORDER }, (_, order): Column => {
       return { title: String(order), align: "right" };
     }),

@@ -51,6 +51,7 @@ export async function smallRun(contents: "bytes" | "tokens", name = "small"): Pr
   const run = compactSnapshot(snapshot, null, {
     contents,
     seed: 1,
+    release: "6.1",
     mode: "sync",
     order: -1,
     sysctl: COMPACT_SYSCTL_DEFAULTS,
