@@ -4,8 +4,24 @@
 import type { CommandTable } from "./command.ts";
 
 export const COMMANDS: CommandTable = {
+  start: {
+    summary: "compact the bundled snapshot of a real machine and write a report",
+    load: async () => (await import("./compact.ts")).start,
+  },
   look: {
     summary: "show what a machine's memory holds, from a snapshot of it",
     load: async () => (await import("./look.ts")).look,
+  },
+  compact: {
+    summary: "compact a snapshot's memory and prove that nothing was lost",
+    load: async () => (await import("./compact.ts")).compact,
+  },
+  records: {
+    summary: "replay what a real kernel was recorded doing, and compare",
+    load: async () => (await import("./records.ts")).records,
+  },
+  accuracy: {
+    summary: "compare our compaction with the kernel's own on real snapshots",
+    load: async () => (await import("./accuracy.ts")).accuracy,
   },
 };

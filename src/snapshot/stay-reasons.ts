@@ -8,9 +8,16 @@
 import type { Machine } from "../machine/machine.ts";
 import { buddyOrder, pageBuddy } from "../memory/buddy.ts";
 import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
-import { folioMapcount, pageFolio } from "../memory/folio.ts";
+import {
+  folioMapcount,
+  folioNrPages,
+  folioOrder,
+  folioTestLarge,
+  pageFolio,
+} from "../memory/folio.ts";
 import { MAPPING_ANON, MAPPING_FLAGS } from "../memory/mapping-word.ts";
 import type { Folio, Memmap, Pfn } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 
 /** Every reason, hardest first, and what it means for the one who wants the memory. */
@@ -26,7 +33,7 @@ export const STAY_REASONS = {
   unevictable: "kept by mlock, and vm.compact_unevictable_allowed is 0",
   refused: "tried and refused to the end",
   off_lru: "in a batch or isolated at the moment of the snapshot",
-  compound: "part of a large folio: 6.1 compacts single pages only",
+  compound: "part of a large folio, which compaction leaves alone",
   per_cpu_free: "freed by this run, still on a processor's own list",
   packed: "movable: moved to the zone's end, or beyond where the scanners met",
 } as const;
@@ -86,7 +93,7 @@ export function stayReason(machine: Machine, pfn: Pfn): StayReason {
   if (mem.refcount[folio] === 0) return "per_cpu_free";
   if (mem.mapping[folio] === 0) return (flags & PG.lru) !== 0 ? "pinned" : "kernel";
   if ((flags & PG.lru) === 0) return "off_lru";
-  if ((flags & PG.head) !== 0) return "compound";
+  if (isLeftAlone(mem, folio)) return "compound";
   if (isPinned(mem, folio)) return "pinned";
   const isForbidden = sysctl["vm.compact_unevictable_allowed"] === 0;
   if ((flags & PG.unevictable) !== 0 && isForbidden) return "unevictable";
@@ -94,9 +101,16 @@ export function stayReason(machine: Machine, pfn: Pfn): StayReason {
   return "packed";
 }
 
+/** 6.1 compacts single pages; 6.18 all that is smaller than a pageblock. */
+function isLeftAlone(mem: Memory, folio: Folio): boolean {
+  if (!folioTestLarge(mem, folio)) return false;
+  return !mem.profile.compactsLargeFolios || folioOrder(mem, folio) >= PAGEBLOCK_ORDER;
+}
+
 /** More references than its owner and its mappings hold. */
 function isPinned(mem: Memmap, folio: Folio): boolean {
   const isAnon = (mem.mapping[folio] & MAPPING_FLAGS & MAPPING_ANON) !== 0;
-  const owner = isAnon ? 0 : 1 + ((mem.flags[folio] & PG.private) !== 0 ? 1 : 0);
+  const attached = (mem.flags[folio] & PG.private) !== 0 ? 1 : 0;
+  const owner = isAnon ? 0 : folioNrPages(mem, folio) + attached;
   return mem.refcount[folio] > folioMapcount(mem, folio) + owner;
 }
