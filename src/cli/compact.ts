@@ -47,7 +47,7 @@ export const compact: Command = {
   usage: {
     command: "compact",
     summary: "Compacts a snapshot's memory and proves that nothing was lost",
-    positionals: "SNAPSHOT",
+    positionals: "[SNAPSHOT]",
     maxPositionals: 1,
     flags: {
       ...COMPACT_FLAGS,
