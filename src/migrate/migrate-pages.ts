@@ -42,7 +42,7 @@ export const NR_MAX_MIGRATE_PAGES_RETRY = 10;
 const BATCH_PAGES_MAX = 512;
 
 export interface MigrateResult {
-  /** Folios that stayed, or 0 when `from` is empty; untried ones count after "ENOMEM". */
+  /** Folios given up; 0 when `from` is empty. After "ENOMEM" it also holds those not reached. */
   readonly notMoved: number;
   /** Set when the call ended early. */
   readonly error: "ENOMEM" | null;
