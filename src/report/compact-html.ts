@@ -64,18 +64,23 @@ startMaps();
   return page.markup;
 }
 
-function header({ report, zones }: CompactRun, snapshot: Snapshot, story: CompactStory): Html {
+function header(
+  { report, zones, machine }: CompactRun,
+  snapshot: Snapshot,
+  story: CompactStory,
+): Html {
   const facts = [
     snapshot.side === "after" ? "taken after the kernel's own compaction" : "",
     pagesAsSize(report.pages),
     counted(zones.length, "zone"),
-    snapshot.kernel ?? "kernel not told",
+    snapshot.kernel === null ? "kernel not told" : `ran ${snapshot.kernel}`,
   ].filter((fact) => fact !== "");
   const alarm =
     story.alarm === null ? html`` : html`<p class="alarm" role="alert">${story.alarm}</p>`;
   return html`<header>
 ${alarm}
-<p class="soft">${snapshot.name}, compacted by Godwit \u00b7 ${facts.join(" \u00b7 ")}</p>
+<p class="soft">${snapshot.name}, compacted by Godwit as Linux ${machine.mem.profile.release} does
+\u00b7 ${facts.join(" \u00b7 ")}</p>
 <h1>${story.headline}</h1>
 </header>`;
 }
@@ -120,7 +125,7 @@ ${findingsTable(snapshot)}
 </section>`;
 }
 
-function origin({ report }: CompactRun, snapshot: Snapshot, made: ReportMade): Html {
+function origin({ report, machine }: CompactRun, snapshot: Snapshot, made: ReportMade): Html {
   const counters = Object.entries(report.vmstat).map(([name, value]) => `${name} ${value}\n`);
   const contents =
     report.contents === "bytes"
@@ -138,6 +143,7 @@ function origin({ report }: CompactRun, snapshot: Snapshot, made: ReportMade): H
 <dt>Program</dt><dd>godwit ${made.version}</dd>
 <dt>Snapshot</dt><dd>${snapshot.name}, the side ${snapshot.side}</dd>
 <dt>Its kernel</dt><dd>${snapshot.kernel ?? "not told"}</dd>
+<dt>Acting as</dt><dd>Linux ${machine.mem.profile.release}</dd>
 <dt>Contents</dt><dd>${contents}</dd>
 </dl>
 </footer>`;

@@ -4,6 +4,7 @@
  * Sentences carry no markup and no line breaks. Nothing here computes what the engine did; it only
  * puts into words what `CompactRun` holds.
  */
+import type { ZoneCompaction } from "../callers/compaction/compact-zone.ts";
 import type { CompactResult } from "../callers/compaction/control.ts";
 import { REFUSAL_TEXT, type RefusalName } from "../events/refusals.ts";
 import { PAGEBLOCK_NR_PAGES } from "../memory/constants.ts";
@@ -64,7 +65,7 @@ export function tellCompaction(run: CompactRun, snapshot: Snapshot): CompactStor
     hugePages: hugePageCounts(report),
     moved: movedSentence(run),
     verified: verifiedSentence(report),
-    meaning: meaningOf(report.stayed),
+    meaning: meaningOf(run),
     limits: limitsOf(run, snapshot),
   };
 }
@@ -78,6 +79,14 @@ export function standingRefusals({ machine }: CompactRun): StandingRefusal[] {
   return [...folios]
     .map(([name, count]) => ({ name, text: REFUSAL_TEXT[name], folios: count }))
     .sort((a, b) => b.folios - a.folios);
+}
+
+/** The names of some of all zones, with their nodes where there are several. */
+export function zoneNames(some: readonly ZoneCompaction[], all: readonly ZoneCompaction[]): string {
+  const hasNodes = new Set(all.map(({ zone }) => zone.node)).size > 1;
+  return some
+    .map(({ zone }) => (hasNodes ? `${zone.type} of node ${zone.node}` : zone.type))
+    .join(", ");
 }
 
 /** Pageblocks that are not free, whatever keeps them. */
@@ -154,7 +163,9 @@ function verifiedSentence({ contents, verified }: CompactReport): string {
   return `${all} were then compared ${how}: ${grouped(mismatched)} wrong.`;
 }
 
-function meaningOf(stayed: readonly Stayed[]): string[] {
+function meaningOf({ report, zones }: CompactRun): string[] {
+  const { stayed } = report;
+  const givenUp = zones.filter(({ result }) => result === "contended");
   const fixed = pileOf(stayed, "fixed");
   const held = pileOf(stayed, "held");
   const settled = pileOf(stayed, "settled");
@@ -167,10 +178,15 @@ function meaningOf(stayed: readonly Stayed[]): string[] {
   ];
   if (fixed.blocks > 0) sentences[0].text += ` ${scatterSentence(fixed.stayed[0])}`;
   sentences.sort((a, b) => b.blocks - a.blocks);
-  const last = `${grouped(settled.blocks)} ${settled.blocks === 1 ? "is" : "are"} simply in use: ${namesOf(settled)}.`;
-  return [...sentences, { blocks: settled.blocks, text: last }]
-    .filter(({ blocks }) => blocks > 0)
-    .map(({ text }) => text);
+  const { blocks } = settled;
+  const text =
+    givenUp.length === 0
+      ? `${grouped(blocks)} ${blocks === 1 ? "is" : "are"} simply in use: ${namesOf(settled)}.`
+      : `Zone ${zoneNames(givenUp, zones)} was given up before the scanners met; ` +
+        `${grouped(blocks)} hold pages that could move, or have moved.`;
+  return [...sentences, { blocks, text }]
+    .filter((sentence) => sentence.blocks > 0)
+    .map((sentence) => sentence.text);
 }
 
 interface Pile {
@@ -218,8 +234,7 @@ function limitsOf({ report, machine }: CompactRun, { kernel }: Snapshot): string
     limits.push("The kernel's count also holds what the machine did between its two snapshots.");
     if (hugePages.kernel - hugePages.before < (hugePages.after - hugePages.before) / 2) {
       limits.push(
-        "The kernel may have given up early: newer ones leave a zone where a large folio finds no " +
-          "room, with the scanners far apart.",
+        "The kernel may have given a zone up early, at a large folio for which it found no room.",
       );
     }
   }

@@ -9,7 +9,7 @@ const PLAIN = { colour: "none", width: 100 } as const;
 const COLOUR_CODES = /\x1b\[[\d;]*m/g;
 
 const SCREEN = `
-small, compacted  60.0 MiB · 1 zone · Linux 6.18.44 x86_64
+small, compacted as Linux 6.1 does  60.0 MiB · 1 zone · ran Linux 6.18.44 x86_64
 
 Huge pages possible (whole free blocks of 2 MiB)
   16  before
@@ -30,7 +30,7 @@ Why 9 of 30 blocks are not free
   blocks  pages      size  kept by
        4  1,373  5.36 MiB  movable: moved to the zone's end, or beyond where the scanners met
        2     10  40.0 KiB  the kernel's small objects
-       1    512  2.00 MiB  part of a large folio: 6.1 compacts single pages only
+       1    512  2.00 MiB  part of a large folio, which compaction leaves alone
        1    120   480 KiB  freed by this run, still on a processor's own list
        1      1  4.00 KiB  page tables of processes
        0      3  12.0 KiB  others: pages in motion, pages that refused to move
@@ -125,8 +125,11 @@ test("a kernel that got much less may have given up early", async () => {
   const small = await smallRun("bytes");
   const { before } = small.run.report.hugePages;
   const hugePages = { ...small.run.report.hugePages, kernel: before + 1 };
-  assert.match(unwrapped(textOf(withReport(small, { hugePages }))), /may have given up early/);
-  assert.doesNotMatch(unwrapped(textOf(small)), /given up early/);
+  assert.match(
+    unwrapped(textOf(withReport(small, { hugePages }))),
+    /may have given a zone up early/,
+  );
+  assert.doesNotMatch(unwrapped(textOf(small)), /given a zone up/);
 });
 
 test("a run that moved nothing tells no speed", async () => {
@@ -134,4 +137,13 @@ test("a run that moved nothing tells no speed", async () => {
   const text = textOf(withReport(await smallRun("bytes"), nothing));
   assert.match(text, /^No page was moved, in 0\.25 s\. None refused\.$/m);
   assert.doesNotMatch(text, /us a page/);
+});
+
+test("a zone that was given up is not called packed", async () => {
+  const { run, snapshot } = await smallRun("bytes");
+  const zones = run.zones.map((zone) => ({ ...zone, result: "contended" as const }));
+  const text = unwrapped(textOf({ snapshot, run: { ...run, zones } }));
+  assert.match(text, /Zone Normal was given up before the scanners met; 5 hold pages that could/);
+  assert.match(text, /Zone Normal: given up early/);
+  assert.doesNotMatch(text, /simply in use/);
 });

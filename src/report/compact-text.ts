@@ -15,6 +15,7 @@ import {
   OUTCOME_TEXT,
   signed,
   tellCompaction,
+  zoneNames,
 } from "./compact-story.ts";
 import { decidingKinds } from "./deciding-kinds.ts";
 import type { TextStyle } from "./look-text.ts";
@@ -73,9 +74,11 @@ function headline(run: CompactRun, snapshot: Snapshot, colour: ColourDepth): str
   const facts = [
     pagesAsSize(run.report.pages),
     counted(run.zones.length, "zone"),
-    snapshot.kernel ?? "kernel not told",
+    snapshot.kernel === null ? "kernel not told" : `ran ${snapshot.kernel}`,
   ];
-  return `${bold(colour, `${snapshot.name}${side}, compacted`)}  ${facts.join(" \u00b7 ")}`;
+  const { release } = run.machine.mem.profile;
+  const what = `${snapshot.name}${side}, compacted as Linux ${release} does`;
+  return `${bold(colour, what)}  ${facts.join(" \u00b7 ")}`;
 }
 
 function hugePageLines({ hugePages }: CompactStory, colour: ColourDepth): string[] {
@@ -165,13 +168,14 @@ function orderLines({ report }: CompactRun, colour: ColourDepth): string[] {
 
 /** Zones of one outcome in one line. */
 function zoneLines({ zones }: CompactRun): string[] {
-  const nodes = new Set(zones.map(({ zone }) => zone.node)).size;
-  const names = new Map<string, string[]>();
-  for (const { zone, result } of zones) {
-    const name = nodes > 1 ? `${zone.type} of node ${zone.node}` : zone.type;
-    names.set(OUTCOME_TEXT[result], [...(names.get(OUTCOME_TEXT[result]) ?? []), name]);
-  }
-  return [...names].map(([outcome, list]) => `Zone ${list.join(", ")}: ${outcome}.`);
+  const results = [...new Set(zones.map(({ result }) => result))];
+  return results.map((wanted) => {
+    const names = zoneNames(
+      zones.filter(({ result }) => result === wanted),
+      zones,
+    );
+    return `Zone ${names}: ${OUTCOME_TEXT[wanted]}.`;
+  });
 }
 
 /** Findings that say "guess" or "missing" in full, the likely ones by their topic. */

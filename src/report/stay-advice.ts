@@ -85,8 +85,8 @@ export const STAY_ADVICE: Readonly<Record<StayReason, StayAdvice>> = {
     pile: "held",
     what: "large folios",
     remedy:
-      "A kernel whose compaction takes large folios too, such as 6.18. Folios of 2 MiB are " +
-      "huge pages already.",
+      "Kernels from 6.9 on compact large folios too (--kernel 6.18), but for those of 2 MiB, " +
+      "which are huge pages already.",
   },
   per_cpu_free: {
     pile: "settled",
