@@ -2,8 +2,8 @@
  * What differs between releases of Linux, as named fields; everything else is the same engine.
  *
  * 6.1 is what the recorded kernel ran. 6.18 is as far as what is built here differs: compaction.
- * Pairs of snapshots of a 6.18 machine bear it out (`godwit accuracy`): where the kernel gave a zone
- * up, it was at a large dirty folio, which cannot be split.
+ * Pairs of snapshots of a 6.18 machine bear it out (`godwit accuracy`): where the kernel gave a
+ * zone up, it was at a large dirty folio, which cannot be split.
  */
 export interface KernelProfile {
   readonly release: string;

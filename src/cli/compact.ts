@@ -1,8 +1,9 @@
 /**
  * `godwit compact` and `godwit start`: a snapshot's machine, compacted with real contents.
  *
- * Both do the same work; `start` takes the bundled snapshot unless told otherwise and writes the
- * report beside the screen. Status 1 for a wrong byte or a broken invariant, and for nothing else.
+ * Both do the same work, and end by taking the machine down, which proves that nothing leaked.
+ * `start` takes the bundled snapshot and writes the report unless told otherwise. Status 1 for a
+ * wrong byte or a broken invariant, and for nothing else.
  */
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -10,6 +11,7 @@ import { InvariantError } from "../base/assert.ts";
 import { inputErrorOf } from "../host/input-errors.ts";
 import { openSnapshot } from "../host/open-snapshot.ts";
 import { packageFile, packageVersion } from "../host/package-root.ts";
+import { teardown } from "../machine/teardown.ts";
 import { compactHtml } from "../report/compact-html.ts";
 import { compactText } from "../report/compact-text.ts";
 import {
@@ -88,6 +90,7 @@ async function runCompact(options: Options, io: Io, html: string | null): Promis
       io.out.write(compactText(run, snapshot, { colour: io.out.colour, width }));
       if (html !== null) io.out.write(`\nThe report: ${resolve(html)}\n`);
     }
+    teardown(run.machine);
     return run.report.verified.mismatched === 0 ? 0 : 1;
   } catch (error) {
     progress.clear();

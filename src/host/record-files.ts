@@ -38,7 +38,7 @@ export async function readRecordFolder(folder: string): Promise<RecordFolder> {
 }
 
 /** record.json alone. */
-export async function readJson(folder: string): Promise<unknown> {
+async function readJson(folder: string): Promise<unknown> {
   const path = join(folder, "record.json");
   try {
     return JSON.parse(await readFile(path, "utf8"));

@@ -90,7 +90,7 @@ export function takeSmallest(mem: Memory, zone: Zone, order: number, migratetype
  *
  * Linux: `del_page_from_free_list()` with `expand()`.
  */
-export function takeBlock(
+function takeBlock(
   mem: Memory,
   zone: Zone,
   pfn: Pfn,
@@ -162,7 +162,7 @@ export function countFreeBlocks(
 }
 
 /** Adds pages (or takes them, if negative) to what counts as free. */
-export function accountFree(zone: Zone, pages: number, migratetype: number): void {
+function accountFree(zone: Zone, pages: number, migratetype: number): void {
   if (migratetype === MIGRATE.isolate) return;
   zone.freePages += pages;
   if (migratetype === MIGRATE.cma) zone.freeCmaPages += pages;

@@ -3,7 +3,6 @@
  *
  * Source: reference facts of 6.1 (`MAX_ORDER` there is one past the largest order, 11).
  */
-export const PAGE_SHIFT = 12;
 /** Bytes. */
 export const PAGE_SIZE = 4096;
 /** One past the largest order of a free block. */

@@ -64,7 +64,7 @@ export function allocPages(mem: Memory, request: AllocRequest): Pfn {
 }
 
 /** Takes a block from one zone with no thought for its watermarks. Linux: `rmqueue()`. */
-export function takePages(mem: Memory, zone: Zone, order: number, migratetype: number): Pfn {
+function takePages(mem: Memory, zone: Zone, order: number, migratetype: number): Pfn {
   const pfn = pcpAllowedOrder(order)
     ? takeFromPcp(mem, zone, order, migratetype)
     : takeFromBuddy(mem, zone, order, migratetype);

@@ -135,7 +135,7 @@ export function compactSnapshot(
 }
 
 /** Zones that `zone` names; all zones without it. */
-export function zonesWanted(machine: Machine, zone: CompactOptions["zone"]): readonly Zone[] {
+function zonesWanted(machine: Machine, zone: CompactOptions["zone"]): readonly Zone[] {
   if (zone === null) return machine.mem.zones;
   return machine.mem.zones.filter(({ node, type }) => node === zone.node && type === zone.type);
 }

@@ -80,7 +80,7 @@ export function countStayed(machine: Machine): Stayed[] {
 }
 
 /** The one reason of a page that is in use. */
-export function stayReason(machine: Machine, pfn: Pfn): StayReason {
+function stayReason(machine: Machine, pfn: Pfn): StayReason {
   const { mem, sysctl } = machine;
   const folio = pageFolio(mem, pfn);
   const flags = mem.flags[folio];

@@ -57,7 +57,7 @@ export class FreeScannerTarget implements MigrationTarget {
 }
 
 /** Isolates at least as many pages as there are folios to move, if the zone has them. */
-export function* isolateFreepages(cc: CompactControl): Steps<void> {
+function* isolateFreepages(cc: CompactControl): Steps<void> {
   const { mem } = cc.vm;
   const { zone } = cc;
   const blocks = mem.takeList();
@@ -94,7 +94,7 @@ export function* isolateFreepages(cc: CompactControl): Steps<void> {
   mem.releaseList(blocks);
 }
 
-/** Takes free blocks between `start` and `end`, `wanted` pages or more. Returns where it stopped. */
+/** Takes free blocks from `start` on until it has `wanted` pages. Returns where it stopped. */
 function* isolateFreepagesBlock(
   cc: CompactControl,
   blocks: PageList,

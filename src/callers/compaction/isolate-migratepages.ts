@@ -125,10 +125,8 @@ function* isolateMigratepagesBlock(
       if (order < MAX_ORDER) low += (1 << order) - 1;
     }
     if (skipOnFailure) {
-      // One page that stays spoils the aligned block that is wanted: what was taken goes back.
-      if (isolated > 0) putbackMovablePages(mem, cc.migratepages);
+      if (isolated > 0) putBackRound(cc);
       isolated = 0;
-      cc.migrateCount = 0;
       if (low < nextSkip) {
         low = nextSkip - 1;
         nextSkip += 1 << request.order;
@@ -143,6 +141,12 @@ function* isolateMigratepagesBlock(
   tellIsolated(cc, start, low, scanned, isolated);
   cc.migratePfn = low;
   return true;
+}
+
+/** One page that stays spoils the aligned block that is wanted: what was taken goes back. */
+function putBackRound(cc: CompactControl): void {
+  putbackMovablePages(cc.vm.mem, cc.migratepages);
+  cc.migrateCount = 0;
 }
 
 /** Sleeps while too many folios are off the LRU. False if the call must stop instead. */
