@@ -1,9 +1,10 @@
 /**
  * A small memory, for tests and for scenarios that are run many times.
  *
- * One node, one Normal zone and one processor unless the shape says otherwise; every frame is
- * free, pageblocks are movable, watermarks are zero and per-CPU lists hold nothing, so that what is freed is on the
- * buddy lists at once. Frame 0 is reserved, as on every real machine: no folio ever has number 0.
+ * One node, one Normal zone and one processor unless the shape says otherwise; every frame is free,
+ * pageblocks are movable, watermarks are zero and per-CPU lists hold nothing, so that what is freed
+ * is on the buddy lists at once. Frame 0 is reserved, as on every real machine: no folio ever has
+ * number 0.
  */
 import { freeOneBlock } from "./buddy.ts";
 import { MAX_ORDER, MIGRATE } from "./constants.ts";

@@ -36,7 +36,7 @@ import { type MigrateReason, MODE_TRACE_NAMES } from "./reason.ts";
 import { migrateFolioUnmap, type Patience } from "./unmap.ts";
 
 /** Attempts on a folio that is busy for a moment. Linux: `NR_MAX_MIGRATE_PAGES_RETRY`. */
-export const NR_MAX_MIGRATE_PAGES_RETRY = 10;
+const NR_MAX_MIGRATE_PAGES_RETRY = 10;
 
 /** Base pages of one batch. Linux: `NR_MAX_BATCHED_MIGRATION`. */
 const BATCH_PAGES_MAX = 512;

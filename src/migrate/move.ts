@@ -63,7 +63,7 @@ export function* migrateFolioMove(run: MigrateRun, src: Folio): Blocking<Migrate
 }
 
 /** Has the owner move the folio. Both are locked. Linux: `move_to_new_folio()`. */
-export function* moveToNewFolio(
+function* moveToNewFolio(
   vm: Vm,
   dst: Folio,
   src: Folio,
