@@ -48,13 +48,13 @@ function outputOf(stream: NodeJS.WriteStream): Output {
 /**
  * NO_COLOR (no-color.org) and FORCE_COLOR win over what the terminal says of itself.
  *
- * FORCE_COLOR: 0 none, 1 and 2 the 256 colours, 3 and anything else all.
+ * FORCE_COLOR: 0 none, 3 all, anything else the 256 that nearly every terminal has.
  */
 export function colourDepth(env: ColourEnv, isTerminal: boolean): ColourDepth {
   const forced = env.FORCE_COLOR;
   if (forced !== undefined) {
     if (forced === "0" || forced === "false") return "none";
-    return forced === "1" || forced === "2" ? "256" : "all";
+    return forced === "3" ? "all" : "256";
   }
   if ((env.NO_COLOR ?? "") !== "" || !isTerminal || env.TERM === "dumb") return "none";
   return /^(truecolor|24bit)$/i.test(env.COLORTERM ?? "") ? "all" : "256";

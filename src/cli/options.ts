@@ -147,7 +147,7 @@ function checkedValue(place: string, flag: Flag, value: string | undefined): str
     return "";
   }
   // A flag without its value takes the next flag for it if it is not stopped.
-  if (value === undefined || (value.startsWith("--") && value.length > 2)) {
+  if (!value || (value.startsWith("--") && value.length > 2)) {
     throw new InputError(place, "no value", flag.choices?.join(" or ") ?? flag.value ?? "one");
   }
   if (flag.choices && !flag.choices.includes(value)) {

@@ -8,7 +8,7 @@ import { bold, type ColourDepth, dim, paint } from "./colour.ts";
 import type { Look, LookKind, LookZone } from "./look.ts";
 import { mapText } from "./map-text.ts";
 import { counted, grouped, pagesAsSize, percent } from "./numbers.ts";
-import { type Column, tableLines, wrapped } from "./tables.ts";
+import { type Column, columnsThatFit, tableLines, wrapped } from "./tables.ts";
 
 /** How a text is drawn. */
 export interface TextStyle {
@@ -16,6 +16,8 @@ export interface TextStyle {
   readonly colour: ColourDepth;
 }
 
+/** Tables stand behind a margin. */
+const SET_IN = 2;
 const SWATCH = "\u2588\u2588";
 
 /** The whole answer, lines without a line end. `kinds` is the snapshot's column. */
@@ -26,7 +28,7 @@ export function lookText(look: Look, kinds: Uint8Array, style: TextStyle): strin
     "",
     ...mapSection(look, kinds, style),
     "",
-    ...kindTable(look, colour),
+    ...kindTable(look, style),
     "",
     bold(colour, "Free blocks by zone, migratetype of their pageblock, and order"),
     ...freeListTable(look, colour),
@@ -57,23 +59,25 @@ function mapSection(look: Look, kinds: Uint8Array, style: TextStyle): string[] {
     style.colour === "none"
       ? `A cell is ${size}: the letter of most of its pages in use.`
       : `A cell is ${size}: the colour of most of its pages in use, the fuller the stronger.`;
-  return [...lines, "", dim(style.colour, caption)];
+  const below = wrapped(caption, style.width, "").map((line) => dim(style.colour, line));
+  return [...lines, "", ...below];
 }
 
-/** The legend of the map, with what is known of each kind. */
-function kindTable(look: Look, colour: ColourDepth): string[] {
+/** The legend of the map, with what is known of each kind; the last columns if there is room. */
+function kindTable(look: Look, { width, colour }: TextStyle): string[] {
+  const number = (title: string): Column => ({ title, align: "right", gap: 2 });
   const columns: Column[] = [
     { title: "", align: "left" },
-    { title: "", align: "left" },
-    { title: "pages", align: "right" },
-    { title: "size", align: "right" },
-    { title: "share", align: "right" },
-    { title: "blocks", align: "right" },
-    { title: "mapped 1", align: "right" },
-    { title: "more", align: "right" },
-    { title: "mlocked", align: "right" },
-    { title: "dirty", align: "right" },
-    { title: "large", align: "right" },
+    { title: "", align: "left", gap: 1 },
+    number("pages"),
+    number("size"),
+    number("share"),
+    number("blocks"),
+    number("mapped 1"),
+    number("more"),
+    number("mlocked"),
+    number("dirty"),
+    number("large"),
   ];
   const cell = (value: number): string => (value === 0 ? "-" : grouped(value));
   const rows = look.kinds.map((kind) => [
@@ -89,12 +93,13 @@ function kindTable(look: Look, colour: ColourDepth): string[] {
     cell(kind.dirty),
     cell(kind.inLargeFolios),
   ]);
-  const table = paintedTable(columns, rows, colour, (row) => lookOf(look.kinds[row]).colour);
-  const notes = [
-    "blocks: pageblocks with such pages; mapped 1, more: by how many page table entries;",
-    "large: in folios of more than one page",
-  ];
-  return [...table, ...notes.map((note) => dim(colour, `  ${note}`))];
+  const shown = columns.slice(0, columnsThatFit(columns, rows, width - SET_IN));
+  const table = paintedTable(shown, rows, colour, (row) => lookOf(look.kinds[row]).colour);
+  const note =
+    "blocks: pageblocks with such pages; mapped 1, more: by how many page table entries; " +
+    "large: in folios of more than one page";
+  const notes = wrapped(note, width - SET_IN, "");
+  return [...table, ...notes.map((line) => dim(colour, `  ${line}`))];
 }
 
 function freeListTable(look: Look, colour: ColourDepth): string[] {
@@ -103,7 +108,7 @@ function freeListTable(look: Look, colour: ColourDepth): string[] {
     { title: "type", align: "left" },
     { title: "blocks", align: "right" },
     ...Array.from({ length: MAX_ORDER }, (_, order): Column => {
-      return { title: String(order), align: "right" };
+      return { title: String(order), align: "right", gap: 1 };
     }),
   ];
   const rows = look.zones.flatMap((zone) =>
@@ -125,7 +130,7 @@ function hugePageLines(look: Look): string[] {
     [grouped(movable), "pageblocks more hold only free pages and pages that migration may move"],
     [grouped(unknown), "hold also pages that are the kernel's or on a CPU's own free list"],
     [grouped(kernel), "hold also pages of the kernel or a driver"],
-    [grouped(fixed), "hold reserved, offline, poisoned or hugetlb pages, or lie partly in a hole"],
+    [grouped(fixed), "hold reserved, offline, poisoned or hugetlb pages, or a hole"],
   ];
   const columns: Column[] = [
     { title: "", align: "right" },
@@ -169,9 +174,9 @@ function paintedTable(
   return lines.map((line) => `  ${line}`);
 }
 
-/** With its node where there are several. */
+/** With its node where there are several, as `--zone` takes it. */
 function zoneName(look: Look, { type, node }: LookZone): string {
-  return look.nodes > 1 ? `${type} of node ${node}` : type;
+  return look.nodes > 1 ? `${node}:${type}` : type;
 }
 
 function lookOf(kind: LookKind): PageKindLook {

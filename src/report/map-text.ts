@@ -13,8 +13,8 @@ import { pagesAsSize, percent } from "./numbers.ts";
 /** Lines of a map at most. */
 const MAX_LINES = 28;
 const LABEL_WIDTH = 8;
-/** For the label, the share that is free, a mark and the gaps. */
-const MARGINS = LABEL_WIDTH + 28;
+const SHARE_WIDTH = 6;
+const GAP = "  ";
 const HALF_BLOCK = "\u2580";
 /** How strongly the first page in use shows, so that one is not lost. */
 const LEAST_STRENGTH = 0.35;
@@ -31,52 +31,80 @@ export interface MapText {
   readonly blocksPerCell: number;
 }
 
-/** The map of all frames in lines of at most `width` characters, but for the texts of `marks`. */
+/** How many cells a line has, and what stands behind it. */
+interface Layout {
+  readonly columns: number;
+  /** One cell above the other in colour. */
+  readonly rowsPerLine: 1 | 2;
+  readonly blocksPerCell: number;
+  /** By line, marks joined. */
+  readonly marks: readonly string[];
+}
+
+/** The map of all frames, a heading above it, in lines of at most `width` characters. */
 export function mapText(
   kinds: Uint8Array,
   marks: readonly MapMark[],
   width: number,
   colour: ColourDepth,
 ): MapText {
-  const columns = cellColumns(width);
-  const rowsPerLine = colour === "none" ? 1 : 2;
-  const blocksPerCell = blocksPerCellFor(kinds.length, columns, MAX_LINES * rowsPerLine);
+  const layout = layoutFor(kinds.length, marks, width, colour);
+  const { columns, rowsPerLine, blocksPerCell } = layout;
   const map = memoryMap(kinds, blocksPerCell);
-  const cellsPerLine = columns * rowsPerLine;
-  const lines: string[] = [];
+  const lines = [dim(colour, heading(columns))];
   let isInHole = false;
-  for (let first = 0; first < map.kind.length; first += cellsPerLine) {
-    const isHole = pagesIn(map.present, first, cellsPerLine) === 0;
-    const begin = first * blocksPerCell * PAGEBLOCK_NR_PAGES;
-    const end = begin + cellsPerLine * blocksPerCell * PAGEBLOCK_NR_PAGES;
-    const starting = marks.filter(({ pfn }) => pfn >= begin && pfn < end).map(({ text }) => text);
-    if (!isHole) lines.push(mapLine(map, first, columns, starting.join(", "), colour));
-    else if (!isInHole) lines.push(dim(colour, `${" ".repeat(LABEL_WIDTH)}  (no memory)`));
+  for (const [line, mark] of layout.marks.entries()) {
+    const first = line * columns * rowsPerLine;
+    const isHole = pagesIn(map.present, first, columns * rowsPerLine) === 0;
+    if (!isHole) lines.push(mapLine(map, first, layout, mark, colour));
+    else if (!isInHole) lines.push(dim(colour, `${" ".repeat(LABEL_WIDTH)}${GAP}(no memory)`));
     isInHole = isHole;
   }
   return { lines, blocksPerCell };
 }
 
-/** A multiple of 16, so that rows begin at round addresses. */
-function cellColumns(width: number): number {
-  return Math.max(16, Math.floor((width - MARGINS) / 16) * 16);
+/** As many cells in a line as fit: a multiple of 16, so that lines begin at round addresses. */
+function layoutFor(
+  pageCount: number,
+  marks: readonly MapMark[],
+  width: number,
+  colour: ColourDepth,
+): Layout {
+  const rowsPerLine = colour === "none" ? 1 : 2;
+  for (let columns = Math.floor(width / 16) * 16; ; columns -= 16) {
+    const blocksPerCell = blocksPerCellFor(pageCount, columns, MAX_LINES * rowsPerLine);
+    const pagesPerLine = columns * rowsPerLine * blocksPerCell * PAGEBLOCK_NR_PAGES;
+    const byLine = Array.from({ length: Math.ceil(pageCount / pagesPerLine) }, (_, line) =>
+      marks
+        .filter(({ pfn }) => Math.floor(pfn / pagesPerLine) === line)
+        .map(({ text }) => text)
+        .join(", "),
+    );
+    const behind = Math.max(...byLine.map(({ length }) => length));
+    const needed = heading(columns).length + GAP.length + behind;
+    if (needed <= width || columns <= 16)
+      return { columns, rowsPerLine, blocksPerCell, marks: byLine };
+  }
+}
+
+function heading(columns: number): string {
+  return " ".repeat(LABEL_WIDTH + columns) + GAP + GAP + "free".padStart(SHARE_WIDTH);
 }
 
 function mapLine(
   map: MemoryMap,
   first: number,
-  columns: number,
+  { columns, rowsPerLine }: Layout,
   mark: string,
   colour: ColourDepth,
 ): string {
   const pagesPerCell = map.blocksPerCell * PAGEBLOCK_NR_PAGES;
   const label = pagesAsSize(first * pagesPerCell).padStart(LABEL_WIDTH);
-  const rows = colour === "none" ? 1 : 2;
-  const present = pagesIn(map.present, first, columns * rows);
-  const free = present - pagesIn(map.used, first, columns * rows);
-  const share = `${percent(free, present).padStart(6)} free`;
+  const present = pagesIn(map.present, first, columns * rowsPerLine);
+  const free = present - pagesIn(map.used, first, columns * rowsPerLine);
+  const share = percent(free, present).padStart(SHARE_WIDTH);
   const cells = Array.from({ length: columns }, (_, column) =>
-    rows === 1
+    rowsPerLine === 1
       ? cellCode(map, first + column)
       : paint(
           colour,
@@ -85,7 +113,7 @@ function mapLine(
           cellColour(map, first + columns + column),
         ),
   );
-  return `${dim(colour, label)}  ${cells.join("")}  ${dim(colour, share)}  ${mark}`;
+  return [dim(colour, label), cells.join(""), dim(colour, share), mark].join(GAP).trimEnd();
 }
 
 function cellCode(map: MemoryMap, cell: number): string {
