@@ -31,7 +31,7 @@ export function lookText(look: Look, kinds: Uint8Array, style: TextStyle): strin
     ...kindTable(look, style),
     "",
     bold(colour, "Free blocks by zone, migratetype of their pageblock, and order"),
-    ...freeListTable(look, colour),
+    ...freeListTable(look, style),
     "",
     bold(colour, "Huge pages"),
     ...hugePageLines(look),
@@ -102,13 +102,13 @@ function kindTable(look: Look, { width, colour }: TextStyle): string[] {
   return [...table, ...notes.map((line) => dim(colour, `  ${line}`))];
 }
 
-function freeListTable(look: Look, colour: ColourDepth): string[] {
-  const columns: Column[] = [
+function freeListTable(look: Look, { width, colour }: TextStyle): string[] {
+  const columnsWith = (gap: number): Column[] => [
     { title: "zone", align: "left" },
     { title: "type", align: "left" },
     { title: "blocks", align: "right" },
     ...Array.from({ length: MAX_ORDER }, (_, order): Column => {
-      return { title: String(order), align: "right", gap: 1 };
+      return { title: String(order), align: "right", gap };
     }),
   ];
   const rows = look.zones.flatMap((zone) =>
@@ -119,7 +119,9 @@ function freeListTable(look: Look, colour: ColourDepth): string[] {
       ...freeBlocks.map((count) => (count === 0 ? "-" : String(count))),
     ]),
   );
-  return paintedTable(columns, rows, colour, () => null);
+  const wide = columnsWith(2);
+  const fits = columnsThatFit(wide, rows, width - SET_IN) === wide.length;
+  return paintedTable(fits ? wide : columnsWith(1), rows, colour, () => null);
 }
 
 function hugePageLines(look: Look): string[] {
