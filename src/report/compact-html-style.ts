@@ -18,9 +18,10 @@ export const COMPACT_STYLE: string = `
   }
 }
 * { box-sizing: border-box; }
+html { font-size: 16px; }
 body {
   margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
 main { max-width: 1200px; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 section, footer { margin-top: 2.75rem; }
@@ -125,7 +126,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
     --paper: #fff; --ink: #000; --soft: #444; --line: #bbb; --free: #e3e8ee; --raised: #fff;
     --movable: #3f8fe0; --fixed: #d4922a; --held: #8a63d2; --good: #1a7f37; --alarm: #b3261e;
   }
-  body { font-size: 10pt; }
+  html { font-size: 10.5px; }
+  .wide { overflow: visible; }
   main { max-width: none; padding: 0; }
   #maps { grid-template-columns: 1fr 1fr; gap: 1rem; }
   #map-help { display: none; }

@@ -1,7 +1,8 @@
 /**
  * The map of memory as data: one cell for a run of pageblocks, with what dominates it.
  *
- * The text map and the picture in the HTML report are both drawn from it.
+ * The map of `godwit look` is drawn from it. Reports of a compaction draw what keeps blocks from
+ * being huge pages instead: deciding-kinds.ts.
  */
 import { PAGEBLOCK_NR_PAGES } from "../memory/constants.ts";
 import { PAGE_KIND, PAGE_KINDS } from "../snapshot/page-kinds.ts";
