@@ -21,7 +21,7 @@ const UNKNOWN_VARIANCE = 1e12;
 const MAX_STEPS = 40;
 const MAX_HALVINGS = 30;
 /** A step that gains less than this is the last. */
-const WORTH_A_STEP = 1e-6;
+const WORTH_A_STEP = 1e-3;
 /** A candidate whose type is as good as certain does not bend the function. */
 const NO_CURVATURE = 1e-9;
 

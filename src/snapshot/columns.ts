@@ -28,10 +28,13 @@ export interface CgroupColumn {
   readonly inodes: readonly number[];
 }
 
+type Column = Int32Array | Uint16Array | Uint8Array;
+
 /** Frames are Int32 in every column that holds one. */
 const MAX_PAGES = 0x7fffffff;
 /** Where a column of unknown length starts. */
 const FIRST_PAGES = 0x100000;
+const SHORT_RUN = 16;
 const MAX_CGROUPS = 0x10000;
 const ENTRY_BYTES = 8;
 
@@ -45,8 +48,8 @@ export async function readFlagColumns(file: SnapshotFile): Promise<FlagColumns> 
       kind = grown(file, kind, (length) => new Uint8Array(length), index + count);
     }
     const pageKind = pageKindOf(low, high);
-    flags.fill(pageFlagsOf(low, high, pageKind), index, index + count);
-    kind.fill(pageKind, index, index + count);
+    put(flags, index, count, pageFlagsOf(low, high, pageKind));
+    put(kind, index, count, pageKind);
   });
   return { flags: flags.subarray(0, entries), kind: kind.subarray(0, entries) };
 }
@@ -58,7 +61,7 @@ export async function readKindColumn(file: SnapshotFile): Promise<Uint8Array> {
     if (index + count > kind.length) {
       kind = grown(file, kind, (length) => new Uint8Array(length), index + count);
     }
-    kind.fill(pageKindOf(low, high), index, index + count);
+    put(kind, index, count, pageKindOf(low, high));
   });
   return kind.subarray(0, entries);
 }
@@ -70,7 +73,7 @@ export async function readMapcountColumn(file: SnapshotFile): Promise<Int32Array
     if (index + count > mapcount.length) {
       mapcount = grown(file, mapcount, (length) => new Int32Array(length), index + count);
     }
-    mapcount.fill(high === 0 && low >= 0 ? low : 0x7fffffff, index, index + count);
+    put(mapcount, index, count, high === 0 && low >= 0 ? low : 0x7fffffff);
   });
   return mapcount.subarray(0, entries);
 }
@@ -91,7 +94,7 @@ export async function readCgroupColumn(file: SnapshotFile): Promise<CgroupColumn
       idOf.set(inode, id);
       if (id === inodes.length) inodes.push(inode);
     }
-    ids.fill(id, index, index + count);
+    put(ids, index, count, id);
   });
   return { ids: ids.subarray(0, entries), inodes };
 }
@@ -106,7 +109,7 @@ export async function readPfns(file: SnapshotFile): Promise<Int32Array> {
     if (index + count > pfns.length) {
       pfns = grown(file, pfns, (length) => new Int32Array(length), index + count);
     }
-    pfns.fill(low, index, index + count);
+    put(pfns, index, count, low);
   });
   return pfns.subarray(0, entries);
 }
@@ -124,14 +127,18 @@ async function readEntries(
   return entries;
 }
 
+/** `fill`, but for the short runs of busy memory without the cost of a call into the engine. */
+function put(column: Column, index: number, count: number, value: number): void {
+  if (count > SHORT_RUN) column.fill(value, index, index + count);
+  else for (let at = index; at < index + count; at++) column[at] = value;
+}
+
 function pagesExpected(file: SnapshotFile): number {
   if (file.size === null) return FIRST_PAGES;
   const pages = Math.ceil(file.size / ENTRY_BYTES);
   if (pages > MAX_PAGES) throw tooLong(file, pages);
   return pages;
 }
-
-type Column = Int32Array | Uint16Array | Uint8Array;
 
 function grown<T extends Column>(
   file: SnapshotFile,
