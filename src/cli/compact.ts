@@ -82,7 +82,7 @@ async function runCompact(options: Options, io: Io, html: string | null): Promis
   try {
     const { snapshot, run } = await readAndCompact(path, options, progress);
     progress.clear();
-    if (html !== null) await writeReport(html, run, snapshot, options);
+    if (html !== null) await writeReport(html, run, snapshot);
     if (options.has("json")) {
       io.out.write(`${JSON.stringify(run.report)}\n`);
     } else {
@@ -115,13 +115,8 @@ async function readAndCompact(
   return { snapshot, run: compactSnapshot(snapshot, other, { ...wanted, onStep }) };
 }
 
-async function writeReport(
-  file: string,
-  run: CompactRun,
-  snapshot: Snapshot,
-  options: Options,
-): Promise<void> {
-  const command = ["godwit compact", ...options.positionals].join(" ");
+async function writeReport(file: string, run: CompactRun, snapshot: Snapshot): Promise<void> {
+  const command = `godwit ${process.argv.slice(2).join(" ")}`;
   const page = compactHtml(run, snapshot, { version: packageVersion(), command });
   await writeFile(file, page).catch((error: unknown) => {
     throw inputErrorOf(error, file);

@@ -16,7 +16,7 @@ export const REFUSAL_TEXT = {
   private_dirty: "its owner cannot migrate it and it is dirty",
   private_busy: "its owner would not give up the private state",
   orphaned: "truncated, with private state that is still in use",
-  no_target: "no free page to move to",
+  no_target: "no free page was left to move to",
 } as const;
 
 export type RefusalName = keyof typeof REFUSAL_TEXT;

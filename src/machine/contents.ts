@@ -76,7 +76,7 @@ function forEachMapped(vm: Vm, vma: Vma, visit: (pfn: Pfn, offset: number) => vo
   }
 }
 
-/** Pages that two processes share and that are not the same page for both any more. */
+/** Pages that two processes share, where both map them, and that are no longer the same for both. */
 function countSplitShares({ vm }: Machine): number {
   let split = 0;
   for (const anonVma of vm.anonVmas) {
@@ -84,7 +84,8 @@ function countSplitShares({ vm }: Machine): number {
     const [first, ...others] = anonVma.vmas;
     for (const other of others) {
       for (let at = 0; first.startVpn + at < first.endVpn; at++) {
-        if (frameAt(vm, first, at) !== frameAt(vm, other, at)) split++;
+        const frame = frameAt(vm, other, at);
+        if (frame !== -1 && frame !== frameAt(vm, first, at)) split++;
       }
     }
   }

@@ -149,7 +149,7 @@ test("everything that the screen says is in the page", async () => {
     "783 pages (3.06 MiB of real bytes) moved in 0.25 s",
     "All 1,888 pages of processes and files (7.38 MiB) were then compared byte for byte: 0 wrong.",
     "Why 9 of 30 blocks are not free",
-    "no free page to move to",
+    "no free page was left to move to",
     "pgmigrate_success 783",
     "godwit compact a&amp;b.tar.gz",
     "godwit 1.2.3",

@@ -17,7 +17,7 @@ Huge pages possible (whole free blocks of 2 MiB)
   19  after the real kernel's own compaction of the same memory: +3
 
 783 pages (3.06 MiB of real bytes) moved in 0.25 s, 319.28 us a page. 1 folio refused to the end (no
-free page to move to).
+free page was left to move to).
 All 1,888 pages of processes and files (7.38 MiB) were then compared byte for byte: 0 wrong.
 
           before                             after

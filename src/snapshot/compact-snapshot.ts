@@ -76,6 +76,8 @@ export interface CompactReport {
 /** The report, and what a picture needs besides. */
 export interface CompactRun {
   readonly report: CompactReport;
+  /** What was asked for. */
+  readonly options: CompactOptions;
   readonly machine: Machine;
   readonly zones: readonly ZoneCompaction[];
   /** By pfn, `PAGE_KIND`, after the run; before it, it is the snapshot's. */
@@ -131,7 +133,7 @@ export function compactSnapshot(
     stayed: countStayed(machine),
     vmstat,
   };
-  return { report, machine, zones, kindsAfter: kindsOfMachine(machine, snapshot) };
+  return { report, options, machine, zones, kindsAfter: kindsOfMachine(machine, snapshot) };
 }
 
 /** Zones that `zone` names; all zones without it. */

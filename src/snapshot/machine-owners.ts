@@ -81,7 +81,7 @@ export class SnapshotOwners {
       case PAGE_KIND.anonymousHuge:
       case PAGE_KIND.swapCache:
       case PAGE_KIND.ksm:
-        return this.snapshot.mapcount[pfn] > 0 ? "anonymous" : null;
+        return this.mapcountOf(pfn as Folio) > 0 ? "anonymous" : null;
       case PAGE_KIND.file:
       case PAGE_KIND.fileHuge:
         return (flags & PG.swapbacked) !== 0 ? "shmem" : "file";
@@ -94,7 +94,7 @@ export class SnapshotOwners {
 
   private groupOf(folio: Folio, owner: OwnerClass): Group {
     const { snapshot } = this;
-    const mapcount = snapshot.mapcount[folio];
+    const mapcount = this.mapcountOf(folio);
     const locked = mapcount > 0 && (this.machine.mem.flags[folio] & PG.mlocked) !== 0;
     const cgroup = snapshot.cgroup?.[folio] ?? 0;
     const ownerKey = owner === "anonymous" ? 0 : owner === "file" ? 1 : 2;
@@ -138,11 +138,22 @@ export class SnapshotOwners {
     place.used += pages;
     if (place.mapping !== null) this.addToFile(place.mapping, folio, offset);
     else setAnonOwner(mem, folio, place.vmas[0], place.vmas[0].startVpn + offset);
-    for (const vma of place.vmas) {
+    for (const [process, vma] of place.vmas.entries()) {
       for (let at = 0; at < pages; at++) {
-        this.mapPage(vma, vma.startVpn + offset + at, (folio + at) as Pfn, folio);
+        const page = (folio + at) as Pfn;
+        if (this.snapshot.mapcount[page] <= process) continue;
+        this.mapPage(vma, vma.startVpn + offset + at, page, folio);
       }
     }
+  }
+
+  /** How often the most mapped page of the folio is mapped: large ones may be mapped in part. */
+  private mapcountOf(folio: Folio): number {
+    const { mapcount } = this.snapshot;
+    const end = folio + folioNrPages(this.machine.mem, folio);
+    let most = 0;
+    for (let page: number = folio; page < end; page++) most = Math.max(most, mapcount[page]);
+    return most;
   }
 
   /** A region whose pagemap was kept: as many of its pages as the snapshot confirms. */
