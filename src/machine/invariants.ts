@@ -9,6 +9,7 @@ import { InvariantError } from "../base/assert.ts";
 import { MAX_ORDER, MIGRATE_TYPES } from "../memory/constants.ts";
 import { folioNrPages, folioOrder, pageFolio } from "../memory/folio.ts";
 import { folioLruList } from "../memory/lru-list.ts";
+import { mappingWord } from "../memory/mapping-word.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { LRU, LRU_NAMES } from "../memory/node.ts";
@@ -34,8 +35,12 @@ export interface Invariant {
 export const INVARIANTS: readonly Invariant[] = [
   { name: "free blocks are whole, aligned, merged and counted", check: checkFreeLists },
   { name: "per-CPU pages are counted", check: checkPcpLists },
-  { name: "PG_lru means linked, on the right list, and counted", check: checkLru },
+  {
+    name: "PG_lru means linked, on the right list, and counted, as is PG_mlocked",
+    check: checkLru,
+  },
   { name: "map counts are the page table entries", check: checkMapcounts },
+  { name: "files and their folios name each other, and are counted", check: checkFiles },
   { name: "every reference has a holder", check: checkReferences },
 ];
 
@@ -108,11 +113,18 @@ function checkLru({ mem }: Machine): string | null {
       }
     }
     let flagged = 0;
+    let mlocked = 0;
     for (let pfn = 0; pfn < mem.pageCount; pfn++) {
-      if ((mem.flags[pfn] & PG.lru) === 0 || mem.nodeOf(pfn as Pfn) !== node) continue;
+      if ((mem.flags[pfn] & (PG.lru | PG.mlocked)) === 0) continue;
+      if (mem.nodeOf(pfn as Pfn) !== node) continue;
       const pages = folioNrPages(mem, pfn as Folio);
+      if ((mem.flags[pfn] & PG.mlocked) !== 0) mlocked += pages;
+      if ((mem.flags[pfn] & PG.lru) === 0) continue;
       if ((mem.flags[pfn] & PG.unevictable) !== 0) counted[LRU.unevictable] += pages;
       flagged += pages;
+    }
+    if (mlocked !== node.mlockedPages) {
+      return `node ${node.id}: ${mlocked} pages mlocked, counted ${node.mlockedPages}`;
     }
     const linked = counted.reduce((sum, pages) => sum + pages, 0);
     if (linked !== flagged) return `node ${node.id}: PG_lru on ${flagged} pages, ${linked} linked`;
@@ -155,6 +167,45 @@ function checkMapcounts({ mem, vm }: Machine): string | null {
   return null;
 }
 
+function checkFiles({ mem, vm }: Machine): string | null {
+  const filePages = mem.nodes.map(() => 0);
+  const shmemPages = mem.nodes.map(() => 0);
+  let cached = 0;
+  for (const { id, name, folios } of vm.cache.mappings) {
+    let slots = 0;
+    let wrong: string | null = null;
+    folios.forEach((offset, folio) => {
+      const at = offset - mem.index[folio];
+      const isOurs = mem.mapping[folio] === mappingWord(id, 0);
+      if (!isOurs) wrong = `${name} page ${offset}: folio ${folio} is not this file's`;
+      else if (at < 0 || at >= folioNrPages(mem, folio)) {
+        wrong = `${name} page ${offset}: folio ${folio} says ${mem.index[folio]}`;
+      }
+      slots++;
+      const { id: node } = mem.nodeOf(folio);
+      filePages[node]++;
+      if ((mem.flags[folio] & PG.swapbacked) !== 0) shmemPages[node]++;
+    });
+    if (wrong !== null) return wrong;
+    if (slots !== folios.pageCount) return `${name}: ${slots} pages, counted ${folios.pageCount}`;
+    cached += slots;
+  }
+  let named = 0;
+  for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+    if ((mem.flags[pfn] & PG.tail) !== 0 || mem.mapping[pfn] === 0) continue;
+    const isFile = vm.cache.folioMapping(pfn as Folio) !== null;
+    if (isFile) named += folioNrPages(mem, pfn as Folio);
+  }
+  if (named !== cached) return `${named} pages name a file, ${cached} are in one`;
+  for (const node of mem.nodes) {
+    const counts = [filePages[node.id], shmemPages[node.id]].join(" and ");
+    const counted = [node.filePages, node.shmemPages].join(" and ");
+    if (counts !== counted)
+      return `node ${node.id}: ${counts} file and shmem pages, counted ${counted}`;
+  }
+  return null;
+}
+
 /** References of a folio: its entries, its file, its private state, a batch, and holds. */
 function checkReferences(machine: Machine): string | null {
   const { mem, vm, holds } = machine;
@@ -163,7 +214,8 @@ function checkReferences(machine: Machine): string | null {
     const flags = mem.flags[pfn];
     if ((flags & (PG.hole | PG.reserved | PG.buddy | PG.tail)) !== 0) continue;
     const found = mem.refcount[pfn];
-    if (found === 0) continue;
+    // A free page has no holders: those that the columns can tell would stand here.
+    if (found === 0 && mem.mapcount[pfn] === 0 && mem.mapping[pfn] === 0) continue;
     const folio = pfn as Folio;
     const pages = 1 << folioOrder(mem, folio);
     let expected = (holds.get(folio) ?? 0) + (batched.get(pfn) ?? 0);

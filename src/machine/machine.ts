@@ -24,10 +24,13 @@ export class Machine {
   sysctl: CompactSysctl = COMPACT_SYSCTL_DEFAULTS;
   /** References held from outside, by folio. */
   readonly holds: Map<Pfn, number> = new Map();
+  /** Page lists that the memory itself has; those of passing use come and go. */
+  readonly listsAtRest: number;
 
   constructor(shape: MemoryShape, frames: Frames) {
     this.mem = new Memory(shape, frames);
     this.vm = new Vm(this.mem);
+    this.listsAtRest = this.mem.listsInUse;
   }
 
   /** Records `count` references of the folio as held from outside; it counts them already. */

@@ -49,8 +49,9 @@ function dropFile(machine: Machine, mapping: AddressSpace): void {
   assert(mapping.folios.pageCount === 0, "pages left in a file at teardown:", mapping.name);
 }
 
-function assertAllFree({ mem, vm }: Machine): void {
+function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
   const { tables } = vm;
+  assert(mem.listsInUse === listsAtRest, "page lists leaked:", mem.listsInUse - listsAtRest);
   assert(tables.leavesInUse === 0, "page tables leaked:", tables.leavesInUse);
   const anonVmas = vm.anonVmas.filter((anonVma) => anonVma !== undefined).length;
   assert(anonVmas === 0, "anon_vmas leaked:", anonVmas);
@@ -60,6 +61,8 @@ function assertAllFree({ mem, vm }: Machine): void {
     assert(anon === 0 && file === 0, "pages left isolated on node", node.id, anon, file);
     for (const pages of node.lruPages) assert(pages === 0, "pages left on the LRU:", pages);
     assert(node.filePages === 0, "pages left in the page cache:", node.filePages);
+    assert(node.shmemPages === 0, "pages left counted as shmem:", node.shmemPages);
+    assert(node.mlockedPages === 0, "pages left counted as mlocked:", node.mlockedPages);
   }
   let free = 0;
   for (const zone of mem.zones) free += zone.freePages;

@@ -9,7 +9,7 @@
 import { freeOneBlock } from "./buddy.ts";
 import { MAX_ORDER, MIGRATE } from "./constants.ts";
 import { type Frames, TokenFrames } from "./frames.ts";
-import { Memory } from "./memory.ts";
+import { Memory, type MemoryShape } from "./memory.ts";
 import { PG } from "./page-flags.ts";
 import { pageblockMigratetype } from "./pageblock.ts";
 import type { ZoneShape } from "./zone.ts";
@@ -42,30 +42,41 @@ export interface SmallMemoryShape {
 }
 
 export function smallMemory(shape: SmallMemoryShape): Memory {
+  const mem = new Memory(fullShape(shape), framesOf(shape));
+  openMemory(mem, shape);
+  return mem;
+}
+
+/** With the defaults filled in. */
+export function fullShape(shape: SmallMemoryShape): MemoryShape {
   const { pageCount, nodeOfCpu = [0], distances = [[10]] } = shape;
-  const zones = shape.zones ?? [{ startPfn: 0, spanned: pageCount }];
-  const mem = new Memory(
-    {
-      pageCount,
-      nodeOfCpu,
-      distances,
-      zones: zones.map((zone) => ({
-        present: zone.spanned,
-        managed: zone.spanned,
-        ...ZONE_DEFAULTS,
-        ...zone,
-        pcp: nodeOfCpu.map(() => zone.pcp ?? { high: 0, batch: 1 }),
-      })),
-    },
-    shape.frames ?? new TokenFrames(pageCount),
-  );
+  const zones = zonesOf(shape).map((zone) => ({
+    present: zone.spanned,
+    managed: zone.spanned,
+    ...ZONE_DEFAULTS,
+    ...zone,
+    pcp: nodeOfCpu.map(() => zone.pcp ?? { high: 0, batch: 1 }),
+  }));
+  return { pageCount, nodeOfCpu, distances, zones };
+}
+
+/** Tokens unless the shape says otherwise. */
+export function framesOf({ frames, pageCount }: SmallMemoryShape): Frames {
+  return frames ?? new TokenFrames(pageCount);
+}
+
+/** Gives the frames of a new memory their first state. */
+export function openMemory(mem: Memory, shape: SmallMemoryShape): void {
   mem.pageblockFlags.fill(MIGRATE.movable);
-  for (const { startPfn, spanned } of zones) {
+  for (const { startPfn, spanned } of zonesOf(shape)) {
     mem.flags.fill(0, startPfn, startPfn + spanned);
     if (shape.free !== "none") freeFrames(mem, Math.max(startPfn, 1), startPfn + spanned);
   }
   mem.flags[0] |= PG.reserved;
-  return mem;
+}
+
+function zonesOf({ zones, pageCount }: SmallMemoryShape): readonly SmallZone[] {
+  return zones ?? [{ startPfn: 0, spanned: pageCount }];
 }
 
 /** Gives frames to the allocator, in the largest blocks that fit. */

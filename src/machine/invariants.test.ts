@@ -1,0 +1,391 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { placeFreeBlock, takeSmallest } from "../memory/buddy.ts";
+import { MIGRATE } from "../memory/constants.ts";
+import { folioGet, folioTryPin } from "../memory/folio-ref.ts";
+import { folioAddLru } from "../memory/lru.ts";
+import type { Folio, Pfn } from "../memory/memmap.ts";
+import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { PG } from "../memory/page-flags.ts";
+import { freePages } from "../memory/page-free.ts";
+import { listAdd, listDel, listFirst } from "../memory/page-list.ts";
+import type { AddressSpace } from "../pagecache/address-space.ts";
+import { VM } from "../vm/mm.ts";
+import { PTE } from "../vm/pte.ts";
+import {
+  anonymousPage,
+  cachedFolio,
+  mapFilePage,
+  sharePage,
+  type UserPage,
+} from "../vm/small-vm.ts";
+import { checkInvariants, INVARIANTS } from "./invariants.ts";
+import type { Machine } from "./machine.ts";
+import { smallMachine } from "./small-machine.ts";
+
+/** A machine with something of every kind in it. */
+interface Scene {
+  readonly machine: Machine;
+  readonly anon: UserPage;
+  readonly locked: UserPage;
+  readonly file: AddressSpace;
+  readonly cached: Folio;
+  readonly large: UserPage;
+  /** On the first processor's list of single movable pages. */
+  readonly pcpPage: Pfn;
+}
+
+function newScene(): Scene {
+  const machine = smallMachine({
+    pageCount: 128,
+    zones: [
+      { startPfn: 0, spanned: 108, pcp: { high: 16, batch: 2 } },
+      { startPfn: 108, spanned: 10, type: "Device" },
+      { startPfn: 118, spanned: 10, type: "Device" },
+    ],
+  });
+  const { mem, vm } = machine;
+  const anon = anonymousPage(vm, 1);
+  sharePage(vm, anon);
+  const locked = anonymousPage(vm, 2, VM.read | VM.write | VM.locked);
+  const file = vm.cache.createMapping("a file", {});
+  const cached = cachedFolio(vm, file, 0, 3);
+  mem.flags[cached] |= PG.private;
+  folioGet(mem, cached);
+  const shmem = vm.cache.createMapping("shmem", {});
+  const large = mapFilePage(vm, shmem, cachedFolio(vm, shmem, 8, 4, 2));
+  folioTryPin(mem, locked.folio);
+  machine.recordHold(locked.folio, 1024);
+  // In a batch, and held by it.
+  const batched = folioAlloc(mem, movableRequest(0));
+  assert.ok(batched !== null);
+  folioAddLru(mem, batched);
+  machine.recordHold(batched, 1);
+  const pcpPage = folioAlloc(mem, movableRequest(0));
+  assert.ok(pcpPage !== null);
+  mem.refcount[pcpPage] = 0;
+  freePages(mem, pcpPage, 0);
+  return { machine, anon, locked, file, cached, large, pcpPage };
+}
+
+/** A page that is out of the free lists and in nobody's hands. */
+function nobodysPage({ mem }: Machine, order = 0): Pfn {
+  const pfn = takeSmallest(mem, mem.zones[0], order, MIGRATE.movable);
+  assert.notEqual(pfn, -1);
+  return pfn;
+}
+
+/** The first free block of the largest order that there is. */
+function largestFree({ mem }: Machine): { pfn: Pfn; order: number } {
+  const [zone] = mem.zones;
+  const order = zone.freeBlocks.findLastIndex((count) => count > 0);
+  return { pfn: listFirst(mem, zone.freeList(order, MIGRATE.movable)), order };
+}
+
+interface Corruption {
+  readonly what: string;
+  readonly says: RegExp;
+  readonly corrupt: (scene: Scene) => void;
+}
+
+const FREE: readonly Corruption[] = [
+  {
+    what: "a free block that is not aligned",
+    says: /free block \d+ of order 1: not aligned/,
+    corrupt({ machine }) {
+      const { mem } = machine;
+      const pfn = nobodysPage(machine, 2);
+      placeFreeBlock(mem, mem.zones[0], (pfn + 1) as Pfn, 1, MIGRATE.movable);
+    },
+  },
+  {
+    what: "a flag on a free block",
+    says: /free block \d+ of order \d: flags/,
+    corrupt({ machine }) {
+      machine.mem.flags[largestFree(machine).pfn] |= PG.uptodate;
+    },
+  },
+  {
+    what: "a free block that calls itself smaller",
+    says: /its page says order \d/,
+    corrupt({ machine }) {
+      machine.mem.private[largestFree(machine).pfn]--;
+    },
+  },
+  {
+    what: "a reference to a page in the middle of a free block",
+    says: /page \d+ has references/,
+    corrupt({ machine }) {
+      machine.mem.refcount[largestFree(machine).pfn + 1] = 1;
+    },
+  },
+  {
+    what: "a flag on a page in the middle of a free block",
+    says: /page \d+ has flags/,
+    corrupt({ machine }) {
+      machine.mem.flags[largestFree(machine).pfn + 1] |= PG.lru;
+    },
+  },
+  {
+    what: "a free block over the zone's end",
+    says: /free block 116 of order 2: page 118 lies in another zone/,
+    corrupt({ machine }) {
+      const { mem } = machine;
+      const [, low, high] = mem.zones;
+      for (const zone of [low, high]) {
+        while (takeSmallest(mem, zone, 0, MIGRATE.movable) !== -1);
+      }
+      placeFreeBlock(mem, low, 116 as Pfn, 2, MIGRATE.movable);
+    },
+  },
+  {
+    what: "two free buddies that did not merge",
+    says: /its buddy \d+ is free too/,
+    corrupt({ machine }) {
+      const { mem } = machine;
+      const pfn = nobodysPage(machine, 1);
+      for (const half of [pfn, pfn + 1]) {
+        placeFreeBlock(mem, mem.zones[0], half as Pfn, 0, MIGRATE.movable);
+      }
+    },
+  },
+  {
+    what: "a block that is on no list and still counted",
+    says: /blocks of order \d, counted/,
+    corrupt({ machine }) {
+      const { pfn } = largestFree(machine);
+      listDel(machine.mem, pfn);
+    },
+  },
+  {
+    what: "a wrong count of free pages",
+    says: /zone Normal: \d+ pages free, counted \d+/,
+    corrupt({ machine }) {
+      machine.mem.zones[0].freePages++;
+    },
+  },
+];
+
+const PER_CPU: readonly Corruption[] = [
+  {
+    what: "a flag on a per-CPU page",
+    says: /per-CPU page \d+ has flags/,
+    corrupt({ machine, pcpPage }) {
+      machine.mem.flags[pcpPage] |= PG.dirty;
+    },
+  },
+  {
+    what: "a reference to a per-CPU page",
+    says: /per-CPU page \d+ has references/,
+    corrupt({ machine, pcpPage }) {
+      machine.mem.refcount[pcpPage]++;
+    },
+  },
+  {
+    what: "a wrong count of per-CPU pages",
+    says: /zone Normal, cpu 0: \d+ per-CPU pages, counted \d+/,
+    corrupt({ machine }) {
+      machine.mem.zones[0].pcp[0].count--;
+    },
+  },
+];
+
+const LRU: readonly Corruption[] = [
+  {
+    what: "a folio on an LRU list without the flag",
+    says: /folio \d+ is on an LRU list without PG_lru/,
+    corrupt({ machine, anon }) {
+      machine.mem.flags[anon.folio] &= ~PG.lru;
+    },
+  },
+  {
+    what: "a folio on another list than its flags say",
+    says: /folio \d+ is on list 0/,
+    corrupt({ machine, anon }) {
+      machine.mem.flags[anon.folio] |= PG.active;
+    },
+  },
+  {
+    what: "the flag without the list",
+    says: /PG_lru on \d+ pages, \d+ linked/,
+    corrupt({ machine, anon }) {
+      listDel(machine.mem, anon.folio);
+    },
+  },
+  {
+    what: "a wrong size of a list",
+    says: /node 0: 5 pages inactive_file, counted 6/,
+    corrupt({ machine }) {
+      machine.mem.nodes[0].lruPages[2]++;
+    },
+  },
+  {
+    what: "a wrong count of unevictable pages",
+    says: /node 0: 1 pages unevictable, counted 0/,
+    corrupt({ machine }) {
+      machine.mem.nodes[0].lruPages[4]--;
+    },
+  },
+  {
+    what: "a wrong count of mlocked pages",
+    says: /node 0: 1 pages mlocked, counted 0/,
+    corrupt({ machine }) {
+      machine.mem.nodes[0].mlockedPages = 0;
+    },
+  },
+];
+
+const MAPS: readonly Corruption[] = [
+  {
+    what: "a map count without an entry",
+    says: /page \d+: 2 entries, mapcount 3/,
+    corrupt({ machine, anon }) {
+      machine.mem.mapcount[anon.folio]++;
+    },
+  },
+  {
+    what: "an entry for another page",
+    says: /page \d+: \d entries, mapcount \d/,
+    corrupt({ machine, anon, locked }) {
+      machine.vm.tables.set(anon.entry, locked.folio, PTE.present);
+    },
+  },
+  {
+    what: "a wrong count of a process's pages",
+    says: /process 0: 1 entries, counted 2/,
+    corrupt({ anon }) {
+      anon.mm.rssPages++;
+    },
+  },
+  {
+    what: "a migration entry that a move left behind",
+    says: /process 0 page \d+: a migration entry of an unlocked folio/,
+    corrupt({ machine, anon }) {
+      machine.vm.tables.set(anon.entry, anon.folio, PTE.migrationRead);
+    },
+  },
+];
+
+const FILES: readonly Corruption[] = [
+  {
+    what: "a folio in a slot of a file that is not its own",
+    says: /a file page 0: folio \d+ is not this file's/,
+    corrupt({ file, cached, anon }) {
+      file.folios.replace(0, cached, anon.folio, 1);
+    },
+  },
+  {
+    what: "a folio in another slot than its own",
+    says: /a file page 0: folio \d+ says 5/,
+    corrupt({ machine, cached }) {
+      machine.mem.index[cached] = 5;
+    },
+  },
+  {
+    what: "a folio that names a file and is not in it",
+    says: /5 pages name a file, 4 are in one/,
+    corrupt({ file }) {
+      file.folios.remove(0, 1);
+    },
+  },
+  {
+    what: "a wrong count of a file's pages",
+    says: /a file: 1 pages, counted 2/,
+    corrupt({ file }) {
+      file.folios.pageCount++;
+    },
+  },
+  {
+    what: "a wrong count of cached pages",
+    says: /node 0: 5 and 0 file and shmem pages, counted 6 and 0/,
+    corrupt({ machine }) {
+      machine.mem.nodes[0].filePages++;
+    },
+  },
+  {
+    what: "a wrong count of shmem",
+    says: /node 0: 5 and 4 file and shmem pages, counted 5 and 0/,
+    corrupt({ machine, large }) {
+      machine.mem.flags[large.folio] |= PG.swapbacked;
+    },
+  },
+];
+
+const REFERENCES: readonly Corruption[] = [
+  {
+    what: "a reference that nobody has",
+    says: /folio \d+: 3 references, 2 holders/,
+    corrupt({ machine, anon }) {
+      folioGet(machine.mem, anon.folio);
+    },
+  },
+  {
+    what: "a holder without its reference",
+    says: /folio \d+: 1 references, 2 holders/,
+    corrupt({ machine, anon }) {
+      machine.mem.refcount[anon.folio]--;
+    },
+  },
+  {
+    what: "private state without its reference",
+    says: /folio \d+: 8 references, 9 holders/,
+    corrupt({ machine, large }) {
+      machine.mem.flags[large.folio] |= PG.private;
+    },
+  },
+  {
+    what: "a page that was freed while a process maps it",
+    says: /folio \d+: 0 references, 2 holders/,
+    corrupt({ machine, anon }) {
+      machine.mem.refcount[anon.folio] = 0;
+    },
+  },
+  {
+    what: "a free page that a file still names",
+    says: /folio \d+: 0 references, 1 holders/,
+    corrupt({ machine, cached }) {
+      const pfn = nobodysPage(machine);
+      machine.mem.mapping[pfn] = machine.mem.mapping[cached];
+    },
+  },
+];
+
+const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES];
+
+test("nothing is wrong with a machine that has something of every kind", () => {
+  const { machine, pcpPage } = newScene();
+  assert.equal(machine.mem.refcount[pcpPage], 0);
+  assert.ok(machine.mem.zones[0].pcp[0].count > 0);
+  for (const { name, check } of INVARIANTS) assert.equal(check(machine), null, name);
+  checkInvariants(machine);
+});
+
+test("there are corruptions for each rule", () => {
+  assert.equal(BY_RULE.length, INVARIANTS.length);
+});
+
+for (const [at, { name, check }] of INVARIANTS.entries()) {
+  for (const { what, says, corrupt } of BY_RULE[at]) {
+    test(`${name}: ${what} is found`, () => {
+      const scene = newScene();
+      corrupt(scene);
+      assert.match(check(scene.machine) ?? "nothing found", says);
+      assert.throws(() => checkInvariants(scene.machine), { name: "InvariantError" });
+    });
+  }
+}
+
+test("of several rules that are broken each says its own", () => {
+  const scene = newScene();
+  const { mem } = scene.machine;
+  mem.zones[0].freePages++;
+  mem.nodes[0].filePages++;
+  assert.throws(() => checkInvariants(scene.machine), /pages free, counted \d+; node 0: .* file/);
+});
+
+test("a page on a per-CPU list by another way is as bad as one too many", () => {
+  const { machine } = newScene();
+  const { mem } = machine;
+  listAdd(mem, mem.zones[0].pcp[0].lists[0], nobodysPage(machine));
+  assert.throws(() => checkInvariants(machine), /per-CPU pages, counted/);
+});
