@@ -51,6 +51,8 @@ export interface Census {
   readonly blocks: BlockCensus;
 }
 
+const NOTHING_THERE = (1 << PAGE_KIND.hole) | (1 << PAGE_KIND.late);
+
 export function takeCensus(snapshot: Snapshot): Census {
   const kinds = PAGE_KINDS.map(emptyKind);
   const blocks: BlockCensus = { free: 0, movable: 0, unknown: 0, kernel: 0, fixed: 0 };
@@ -103,7 +105,7 @@ class PageCounter {
   }
 }
 
-/** Null for a block of holes alone. */
+/** Null for a block in which the kernel has no memory, or none yet. */
 function worstOf(seen: number): keyof BlockCensus | null {
   let worst: keyof BlockCensus | null = null;
   const ranked: (keyof BlockCensus)[] = ["free", "movable", "unknown", "kernel", "fixed"];
@@ -112,7 +114,7 @@ function worstOf(seen: number): keyof BlockCensus | null {
     const own = classOf(kind);
     if (worst === null || ranked.indexOf(own) > ranked.indexOf(worst)) worst = own;
   }
-  return seen === 1 << PAGE_KIND.hole ? null : worst;
+  return (seen & ~NOTHING_THERE) === 0 ? null : worst;
 }
 
 function classOf(kind: number): keyof BlockCensus {

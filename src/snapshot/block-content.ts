@@ -82,7 +82,8 @@ function summarizeBlock(
     else contents.wholeOrder[block] = size;
     if (size === MAX_ORDER - 1) contents.secondHalf[block + 1] = 1;
   }
-  if (counts[PAGE_KIND.hole] === to - from) return;
+  // The kernel counts no block where it has set nothing up.
+  if (counts[PAGE_KIND.hole] + counts[PAGE_KIND.late] === to - from) return;
   if (contents.zone[block] === NO_ZONE) contents.zone[block] = zone;
   for (let each = 0; each < counts.length; each++) {
     if (isMovableKind(each)) contents.movable[block] += counts[each];

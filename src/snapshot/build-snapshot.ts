@@ -1,6 +1,6 @@
 /**
  * From the files of one side to a snapshot. The order matters: zones, then holes (they look like
- * kernel pages), then compound folios, then free blocks, then the types of pageblocks.
+ * kernel pages) and pages not set up yet (so do they), then compound folios, then free blocks, then the types of pageblocks.
  */
 import { InputError } from "../base/input-error.ts";
 import { inferBlockTypes } from "./block-types.ts";
@@ -15,6 +15,7 @@ import {
 } from "./free-blocks.ts";
 import { settleHeadsOnly } from "./free-heads.ts";
 import { markHoles } from "./holes.ts";
+import { markLate } from "./late-pages.ts";
 import { parseBuddyinfo } from "./parse/buddyinfo.ts";
 import { parseIomem } from "./parse/iomem.ts";
 import { parseRunJson, parseSnapshotJson } from "./parse/json.ts";
@@ -66,6 +67,7 @@ export function buildSnapshot(files: SideFiles, name: string, wanted: Side): Sna
 
   const iomem = read(files, "iomem", parseIomem, null);
   markHoles(columns, zones, segments, iomem, findings);
+  markLate(columns, zones, segments, findings);
   const order = new Uint8Array(pageCount);
   settleCompounds(columns, order, findings);
   const buddyinfo = buddyinfoOf(files, "buddyinfo", zones);

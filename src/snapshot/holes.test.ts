@@ -3,11 +3,12 @@ import { test } from "node:test";
 import { PG } from "../memory/page-flags.ts";
 import type { FlagColumns } from "./columns.ts";
 import { markHoles } from "./holes.ts";
+import { markLate } from "./late-pages.ts";
 import { PAGE_KIND } from "./page-kinds.ts";
 import type { Finding, SnapshotZone } from "./snapshot.ts";
 import { zoneSegments } from "./zones.ts";
 
-const PAGES = 16384;
+const PAGES = 65536;
 
 function zoneOf(startPfn: number, spanned: number, present: number): SnapshotZone {
   return {
@@ -38,8 +39,12 @@ function blank({ kind, flags }: FlagColumns, start: number, end: number): void {
   flags.fill(PG.kernel, start, end);
 }
 
-function holesIn({ kind }: FlagColumns): number[] {
-  return [...kind.keys()].filter((pfn) => kind[pfn] === PAGE_KIND.hole);
+function pagesOf({ kind }: FlagColumns, wanted: number): number[] {
+  return [...kind.keys()].filter((pfn) => kind[pfn] === wanted);
+}
+
+function holesIn(columns: FlagColumns): number[] {
+  return pagesOf(columns, PAGE_KIND.hole);
 }
 
 function range(start: number, end: number): number[] {
@@ -69,7 +74,7 @@ test("what adds up to another number than zoneinfo's is said", () => {
   const findings: Finding[] = [];
   const iomem = { ram: [{ start: 0, end: PAGES }], kernel: [] };
   markHoles(columns, zones, zoneSegments(zones), iomem, findings);
-  assert.match(findings[0].text, /16384 frames are taken as memory, zoneinfo says 16377/);
+  assert.match(findings[0].text, /65536 frames are taken as memory, zoneinfo says 65529/);
 });
 
 test("without iomem the longest runs without a flag make up what zoneinfo says is missing", () => {
@@ -93,4 +98,27 @@ test("without iomem a zone that misses nothing has no holes", () => {
   const zones = [zoneOf(0, PAGES, PAGES)];
   markHoles(columns, zones, zoneSegments(zones), null, []);
   assert.deepEqual(holesIn(columns), []);
+});
+
+test("memory that is present, not managed and without flags is not set up yet", () => {
+  const columns = columnsOf();
+  blank(columns, 1000, 5000);
+  blank(columns, 32768, 32768 + 20000);
+  columns.kind.fill(PAGE_KIND.reserved, 60000, 60500);
+  const zones = [{ ...zoneOf(0, PAGES, PAGES), managed: PAGES - 500 - 20000 }];
+  const findings: Finding[] = [];
+  markLate(columns, zones, zoneSegments(zones), findings);
+  assert.deepEqual(pagesOf(columns, PAGE_KIND.late), range(32768, 52768));
+  assert.equal(columns.flags[40000], PG.reserved);
+  assert.match(findings[0].text, /^20,000 pages of zone Normal/);
+});
+
+test("what the kernel took for itself at boot is not taken for that", () => {
+  const columns = columnsOf();
+  blank(columns, 1000, 30000);
+  const zones = [{ ...zoneOf(0, PAGES, PAGES), managed: PAGES - 16000 }];
+  const findings: Finding[] = [];
+  markLate(columns, zones, zoneSegments(zones), findings);
+  assert.deepEqual(pagesOf(columns, PAGE_KIND.late), []);
+  assert.deepEqual(findings, []);
 });

@@ -13,7 +13,8 @@ import type { Iomem } from "./parse/iomem.ts";
 import type { Finding, SnapshotZone } from "./snapshot.ts";
 import type { ZoneSegment } from "./zones.ts";
 
-interface Run {
+/** A run of pages, by its first frame. */
+export interface Run {
   readonly start: number;
   readonly length: number;
 }
@@ -100,7 +101,7 @@ function markLongestRuns(
 }
 
 /** Runs longer than any free block, whose later pages may have no flag: see free-heads.ts. */
-function unknownRuns(kind: Uint8Array, segment: ZoneSegment): Run[] {
+export function unknownRuns(kind: Uint8Array, segment: ZoneSegment): Run[] {
   const runs: Run[] = [];
   let start = segment.start;
   for (let pfn = segment.start; pfn <= segment.end; pfn++) {

@@ -98,6 +98,7 @@ const KIND_FLAGS: Readonly<Record<PageKind, number>> = {
   [PAGE_KIND.offline]: PG.offline,
   [PAGE_KIND.poisoned]: PG.hwpoison,
   [PAGE_KIND.driver]: PG.kernel,
+  [PAGE_KIND.late]: PG.reserved,
 };
 
 const CONTENT_BITS = KPF.uptodate | KPF.dirty | KPF.writeback;

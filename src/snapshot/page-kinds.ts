@@ -27,6 +27,7 @@ export const PAGE_KIND = {
   offline: 16,
   poisoned: 17,
   driver: 18,
+  late: 19,
 } as const;
 
 export type PageKind = (typeof PAGE_KIND)[keyof typeof PAGE_KIND];
@@ -89,6 +90,13 @@ export const PAGE_KINDS: readonly PageKindLook[] = [
     "d",
     0xb78bd0,
     "a driver's, mapped or used as if: zsmalloc, buffers shared with a process",
+  ),
+  look(
+    "late",
+    "not set up yet",
+    "-",
+    0x4a4258,
+    "memory that the kernel has not given its allocator yet",
   ),
 ];
 

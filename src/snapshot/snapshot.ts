@@ -11,7 +11,7 @@ import type { PagetypeinfoZone } from "./parse/pagetypeinfo.ts";
 /** Of a pair: which side of the kernel's own compaction. */
 export type Side = "before" | "after";
 
-/** `blockType` of a pageblock without memory. */
+/** `blockType` of a pageblock without memory, or where the kernel has not set any up yet. */
 export const NO_BLOCK = 255;
 
 /** How sure a finding is, from "read off" to "not there". */
