@@ -1,7 +1,7 @@
 /**
  * Free blocks: kpageflags tells which pages are free, not in blocks of which size.
  *
- * Kernels from 4.6 on set BUDDY on every page of a free block. There the blocks follow: the
+ * Kernels since 2016 set BUDDY on every page of a free block. There the blocks follow: the
  * allocator always merges two free buddies, so the maximal aligned blocks inside one zone are the
  * allocator's own. Older kernels set it on the first page alone: see free-heads.ts. Which of the
  * two it is, the pages tell: if only heads had the bit, no even page and its odd neighbour could

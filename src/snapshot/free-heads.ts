@@ -1,5 +1,5 @@
 /**
- * Free blocks on kernels that mark only their first page (before 4.6).
+ * Free blocks on kernels that mark only their first page (before 2016).
  *
  * A block is at most as large as its alignment and the run of pages behind it that show nothing:
  * no flag, no mapping, no other head. Such a run may also hold pages of the kernel, so the sizes
