@@ -31,7 +31,7 @@ export interface BlockContents {
   readonly free: Uint16Array;
 }
 
-export const NO_ZONE = 255;
+const NO_ZONE = 255;
 
 export function summarizeBlocks(
   kind: Uint8Array,

@@ -4,7 +4,6 @@
  * Nothing here is guessed in silence: what the files do not say and was inferred, or what is
  * missing, stands in `findings` with how sure it is. Whoever reads a snapshot must not write to it.
  */
-import type { Migratetype } from "../memory/constants.ts";
 import type { ZoneShape } from "../memory/zone.ts";
 import type { PagetypeinfoZone } from "./parse/pagetypeinfo.ts";
 
@@ -118,10 +117,4 @@ export function freeHugePages(freeBlocks: readonly FreeBlocks[]): number {
 /** Pages in free blocks of all orders. */
 export function freePages(freeBlocks: FreeBlocks): number {
   return freeBlocks.reduce((sum, count, order) => sum + count * 2 ** order, 0);
-}
-
-/** The type of the pageblock of `pfn`; null where there is no memory. */
-export function blockTypeOf(snapshot: Snapshot, pfn: number): Migratetype | null {
-  const type = snapshot.blockType[pfn >>> 9];
-  return type === NO_BLOCK ? null : (type as Migratetype);
 }
