@@ -4,7 +4,7 @@ import { PAGE_KIND, PAGE_KINDS } from "../snapshot/page-kinds.ts";
 import { mapText } from "./map-text.ts";
 import { blocksPerCellFor, memoryMap } from "./memory-map.ts";
 
-/** 64 pageblocks: one of anonymous pages with a little slab, one of slab, a hole of 32, the rest free. */
+/** 64 pageblocks: anonymous pages with a little slab, a slab page, a hole of 32, the rest free. */
 function kinds(): Uint8Array {
   const column = new Uint8Array(64 * 512).fill(PAGE_KIND.free);
   column.fill(PAGE_KIND.anonymous, 512, 800);

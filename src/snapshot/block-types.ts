@@ -6,17 +6,14 @@
  * counts; and how many free blocks of each order it counts on each type's lists, where every free
  * block smaller than a pageblock lies on its own block's. Without pagetypeinfo, content alone.
  */
-import {
-  MIGRATE,
-  MIGRATE_TYPES,
-  MIGRATETYPE_NAMES,
-  PAGEBLOCK_NR_PAGES,
-  PAGEBLOCK_ORDER,
-} from "../memory/constants.ts";
-import { type BlockContents, summarizeBlocks } from "./block-content.ts";
+import { MIGRATE, MIGRATE_TYPES, MIGRATETYPE_NAMES, PAGEBLOCK_ORDER } from "../memory/constants.ts";
+import { summarizeBlocks } from "./block-content.ts";
+import { kernelLean, noSlabShare, type ReservedBlocks } from "./block-lean.ts";
 import { freeByType, type MatchInput, matchTypes } from "./block-match.ts";
+import { chooseWholes, retag, wholeCounts } from "./block-wholes.ts";
 import type { PagetypeinfoZone } from "./parse/pagetypeinfo.ts";
 import { type Finding, type FreeBlocks, NO_BLOCK, type SnapshotZone } from "./snapshot.ts";
+import { type ZoneBlocks, zoneBlocks } from "./zone-blocks.ts";
 import type { ZoneSegment } from "./zones.ts";
 
 export interface BlockTypeInput {
@@ -31,42 +28,12 @@ export interface BlockTypeInput {
   readonly pagetypeinfo: readonly (PagetypeinfoZone | null)[] | null;
 }
 
-/** What one zone's inference works on. */
-interface ZoneBlocks {
-  readonly contents: BlockContents;
-  readonly types: Uint8Array;
-  /** Blocks that are not free as a whole. */
-  readonly partial: readonly number[];
-  /** First block of each free block of order 9 or 10. */
-  readonly whole: readonly number[];
-  /** Share of pages without flags that are the kernel's, 0 to 1; the rest is on per-CPU lists. */
-  readonly unknownWeight: number;
-  /** From this block on the kernel may have set up the memory map late: see `kernelLean`. */
-  readonly lateFrom: number;
-}
-
-/**
- * A kernel that sets up most of the memory map late (CONFIG_DEFERRED_STRUCT_PAGE_INIT) marks only
- * blocks whose first page is free as movable; those that firmware or the memory map hold keep the
- * type 0, Unmovable. Other kernels mark all. Whichever fits the counts better is taken.
- */
-type ReservedBlocks = "movable" | "unmovable";
-
 const RESERVED_BLOCKS: readonly ReservedBlocks[] = ["movable", "unmovable"];
 
-/** A block whose kernel and movable pages are both fewer than this says little. */
-const EVIDENCE_PAGES = 48;
 /** Cost of content that speaks as clearly as it can, against one free block on a wrong list. */
 const CONTENT_WEIGHT = 6;
 /** For a reclaimable block, against pages that are no slab. */
 const NO_SLAB_WEIGHT = 3;
-/** How surely a reserved block is of the type that its kernel gives it. */
-const RESERVED_LEAN = 0.9;
-/** Memory that the kernel took before there was an allocator shows no flag either. */
-const EARLY_LEAN = -0.3;
-/** Pages of a node's last zone that are set up early. Linux: `PAGES_PER_SECTION`. */
-const SECTION_PAGES = 32768;
-
 /** By pageblock; what was matched how well is added to `findings`. */
 export function inferBlockTypes(input: BlockTypeInput, findings: Finding[]): Uint8Array {
   const contents = summarizeBlocks(input.kind, input.flags, input.order, input.segments);
@@ -81,34 +48,6 @@ export function inferBlockTypes(input: BlockTypeInput, findings: Finding[]): Uin
     } else inferFromContent(blocks, name, findings);
   }
   return types;
-}
-
-function zoneBlocks(
-  contents: BlockContents,
-  types: Uint8Array,
-  zones: readonly SnapshotZone[],
-  number: number,
-): ZoneBlocks {
-  const zone = zones[number];
-  const partial: number[] = [];
-  const whole: number[] = [];
-  let unknown = 0;
-  for (const [block, owner] of contents.zone.entries()) {
-    if (owner !== number) continue;
-    unknown += contents.unknown[block];
-    if (contents.wholeOrder[block] !== 0) whole.push(block);
-    else if (contents.secondHalf[block] === 0) partial.push(block);
-  }
-  const perCpu = zone.pcp.reduce((sum, { count }) => sum + count, 0);
-  const unknownWeight = unknown === 0 ? 1 : Math.max(0.1, 1 - perCpu / unknown);
-  // Memory for ZONE_MOVABLE may have come later, by hotplug.
-  const isLast = zones.every(
-    ({ node, startPfn, type }) =>
-      node !== zone.node || startPfn <= zone.startPfn || type === "Movable" || type === "Device",
-  );
-  const latePfn = Math.ceil((zone.startPfn + SECTION_PAGES + 1) / SECTION_PAGES) * SECTION_PAGES;
-  const lateFrom = isLast ? latePfn / PAGEBLOCK_NR_PAGES : Number.POSITIVE_INFINITY;
-  return { contents, types, partial, whole, unknownWeight, lateFrom };
 }
 
 /**
@@ -168,24 +107,6 @@ function inferFromCounts(
   tellMatch(input, types, row, name, findings);
 }
 
-/** Of each type, how many of the free blocks of order 9 and 10 that were found it gets. */
-function wholeCounts(blocks: ZoneBlocks, row: PagetypeinfoZone): { nine: number[]; ten: number[] } {
-  const ofOrder = (order: number): number[] =>
-    row.free.map((free, type) => (type === MIGRATE.movable ? 0 : (free?.[order] ?? 0)));
-  const limited = (counts: number[], order: number): number[] => {
-    let left = blocks.whole.filter((block) => blocks.contents.wholeOrder[block] === order).length;
-    return counts.map((count) => {
-      const taken = Math.min(count, left);
-      left -= taken;
-      return taken;
-    });
-  };
-  return {
-    nine: limited(ofOrder(PAGEBLOCK_ORDER), PAGEBLOCK_ORDER),
-    ten: limited(ofOrder(PAGEBLOCK_ORDER + 1), PAGEBLOCK_ORDER + 1),
-  };
-}
-
 function matchInput(
   blocks: ZoneBlocks,
   wanted: readonly number[],
@@ -209,62 +130,6 @@ function matchInput(
   // Movable lists follow from the others and are the ones that the kernel stops counting.
   const wantedFree = row.free.map((rows, type) => (type === MIGRATE.movable ? null : rows));
   return { count: partial.length, cost, free, wanted, wantedFree, weight };
-}
-
-/** From -1 (processes and files hold it) to 1 (the kernel does). */
-function kernelLean(blocks: ZoneBlocks, block: number, reserved: ReservedBlocks): number {
-  const { contents, unknownWeight } = blocks;
-  const marked = contents.slab[block] + contents.kernel[block];
-  const movable = contents.movable[block];
-  if (contents.reservedFirst[block] === 1 && marked + movable === 0) {
-    const isKept = reserved === "unmovable" && block >= blocks.lateFrom;
-    return isKept ? RESERVED_LEAN : -RESERVED_LEAN;
-  }
-  if (contents.reserved[block] > 0 && marked + movable === 0) return EARLY_LEAN;
-  const kernel = marked + contents.unknown[block] * unknownWeight;
-  return (kernel - movable) / (kernel + movable + EVIDENCE_PAGES);
-}
-
-/** Of the kernel's pages here, the share that no reclaimable cache holds. */
-function noSlabShare(blocks: ZoneBlocks, block: number): number {
-  const { contents, unknownWeight } = blocks;
-  const other = contents.kernel[block] + contents.unknown[block] * unknownWeight;
-  return other / (other + contents.slab[block] + 1);
-}
-
-/**
- * Gives the free blocks of one order their types. A block that is free as a whole tells nothing;
- * the kernel takes two pageblocks at a time where it can, so those next to blocks of the type come
- * first.
- */
-function chooseWholes(blocks: ZoneBlocks, order: number, counts: readonly number[]): void {
-  const free = blocks.whole.filter((block) => blocks.contents.wholeOrder[block] === order);
-  const width = 2 ** (order - PAGEBLOCK_ORDER);
-  for (const block of free) retag(blocks, block, MIGRATE.movable);
-  const { slab, kernel, unknown } = blocks.contents;
-  const isKernelBlock = (block: number, type: number): boolean =>
-    blocks.types[block] === type &&
-    (slab[block] + kernel[block] + unknown[block] > 0 || blocks.contents.wholeOrder[block] > 0);
-  for (const [type, count] of counts.entries()) {
-    if (type === MIGRATE.movable) continue;
-    const nearness = (block: number): number => {
-      if (blocks.types[block] !== MIGRATE.movable) return -1;
-      const partner = width === 1 && isKernelBlock(block ^ 1, type) ? 4 : 0;
-      const before = isKernelBlock(block - 1, type) ? 1 : 0;
-      return partner + before + (isKernelBlock(block + width, type) ? 1 : 0);
-    };
-    for (let n = 0; n < count; n++) {
-      // One at a time, since each makes its neighbours likelier. The last of equals: the
-      // allocator starts from the end of a zone.
-      const best = free.reduce((a, b) => (nearness(b) >= nearness(a) ? b : a));
-      retag(blocks, best, type);
-    }
-  }
-}
-
-function retag(blocks: ZoneBlocks, block: number, type: number): void {
-  blocks.types[block] = type;
-  if (blocks.contents.wholeOrder[block] > PAGEBLOCK_ORDER) blocks.types[block + 1] = type;
 }
 
 function tellMatch(

@@ -1,8 +1,9 @@
 /**
- * From the files of one side to a snapshot. The order matters: zones, then holes (they look like
- * kernel pages) and pages not set up yet (so do they), then compound folios, then free blocks, then the types of pageblocks.
+ * From the files of one side to a snapshot. The order matters: zones; holes, and pages not set up
+ * yet, both of which look like the kernel's; compound folios; free blocks; types of pageblocks.
  */
 import { InputError } from "../base/input-error.ts";
+import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
 import { inferBlockTypes } from "./block-types.ts";
 import type { CgroupColumn, FlagColumns } from "./columns.ts";
 import { settleCompounds } from "./compound.ts";
@@ -73,7 +74,7 @@ export function buildSnapshot(files: SideFiles, name: string, wanted: Side): Sna
   const buddyinfo = buddyinfoOf(files, "buddyinfo", zones);
   const buddyinfoEnd = buddyinfoOf(files, "buddyinfo.end", zones);
   const freeBlocks = settleFreeBlocks(files, columns, order, segments, zones, buddyinfo, findings);
-  const pagetypeinfo = pagetypeinfoOf(files, zones);
+  const pagetypeinfo = pagetypeinfoOf(files, zones, findings);
   const blockType = inferBlockTypes(
     { ...columns, order, zones, segments, freeBlocks, buddyinfo, pagetypeinfo },
     findings,
@@ -200,9 +201,18 @@ function buddyinfoOf(
 function pagetypeinfoOf(
   files: SideFiles,
   zones: readonly SnapshotZone[],
+  findings: Finding[],
 ): (PagetypeinfoZone | null)[] | null {
   const parsed = read(files, "pagetypeinfo", parsePagetypeinfo, null);
   if (!parsed) return null;
+  if ((parsed.pageblockOrder ?? PAGEBLOCK_ORDER) !== PAGEBLOCK_ORDER) {
+    findings.push({
+      topic: "pageblock types",
+      text: `the kernel's pageblocks are of order ${parsed.pageblockOrder}, ours of ${PAGEBLOCK_ORDER}: its counts of them are not used`,
+      certainty: "guess",
+    });
+    return null;
+  }
   return zones.map(
     (zone) => parsed.zones.find((row) => row.node === zone.node && row.name === zone.type) ?? null,
   );

@@ -141,6 +141,17 @@ test("what is missing is said, what is there is not", async () => {
   assert.deepEqual(snapshot.mapcount, new Int32Array(PAGES));
 });
 
+test("counts of pageblocks of another size are not used", async () => {
+  const files = filesOf(machine(), "every page");
+  const text = new TextDecoder().decode(files.get("pagetypeinfo"));
+  files.set("pagetypeinfo", utf8(text.replace("order: 9", "order: 13")));
+  const { snapshot } = await read(entriesOf(files, ""));
+  assert.equal(snapshot.pagetypeinfo, null);
+  const texts = snapshot.findings.filter(({ topic }) => topic === "pageblock types");
+  assert.match(texts[0].text, /pageblocks are of order 13, ours of 9/);
+  assert.match(texts[1].text, /without pagetypeinfo/);
+});
+
 test("files that do not make a snapshot are refused with what is wrong", async () => {
   const refusals: readonly (readonly [(files: Files) => void, RegExp])[] = [
     [(f) => f.delete("kpageflags.u64"), /^pair: found .*zoneinfo.* but no kpageflags, expected a/],

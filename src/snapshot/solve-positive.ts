@@ -1,5 +1,5 @@
 /**
- * Solves `matrix * x = right` for a symmetric matrix that is positive definite, by Cholesky's method.
+ * Solves `matrix * x = right` for a symmetric, positive definite matrix by Cholesky's method.
  *
  * `matrix` is by rows and is kept. Rounding may leave a pivot at or below 0; a least one stands in.
  */
