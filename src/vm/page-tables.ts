@@ -20,6 +20,9 @@ const CHUNK_SHIFT = 17;
 const CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
 const CHUNK_MASK = CHUNK_ENTRIES - 1;
 
+/** The first chunk begins with two leaves and doubles: small machines are made by the thousand. */
+const FIRST_ENTRIES = 2 * FANOUT;
+
 /** One past the largest virtual page number of a process: 8 TiB, to fit a small integer. */
 export const TASK_SIZE_PAGES = 0x8000_0000;
 
@@ -54,8 +57,16 @@ export class PageTables {
     const idle = this.idle.pop();
     if (idle !== undefined) return idle;
     const first = this.leafCount++ * FANOUT;
-    if ((first & CHUNK_MASK) === 0) this.chunks.push(new Int32Array(CHUNK_ENTRIES * 2));
+    if (first === 0) this.chunks.push(new Int32Array(FIRST_ENTRIES * 2));
+    else if ((first & CHUNK_MASK) === 0) this.chunks.push(new Int32Array(CHUNK_ENTRIES * 2));
+    else if (first * 2 === this.chunks[0].length) this.growFirstChunk();
     return first;
+  }
+
+  private growFirstChunk(): void {
+    const [old] = this.chunks;
+    this.chunks[0] = new Int32Array(old.length * 2);
+    this.chunks[0].set(old);
   }
 
   releaseLeaf(first: number): void {
