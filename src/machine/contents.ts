@@ -76,7 +76,7 @@ function forEachMapped(vm: Vm, vma: Vma, visit: (pfn: Pfn, offset: number) => vo
   }
 }
 
-/** Pages that two processes share, where both map them, and that are no longer the same for both. */
+/** Pages that two processes share and map, and that are no longer the same page for both. */
 function countSplitShares({ vm }: Machine): number {
   let split = 0;
   for (const anonVma of vm.anonVmas) {
