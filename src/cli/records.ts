@@ -7,6 +7,7 @@ import { InputError } from "../base/input-error.ts";
 import { inputErrorOf } from "../host/input-errors.ts";
 import { packageFile } from "../host/package-root.ts";
 import { readRecordFolder } from "../host/record-files.ts";
+import { readCallRecord } from "../replay/call-record.ts";
 import { readCompactionRecord } from "../replay/compaction-record.ts";
 import { formatTrace } from "../replay/kernel-trace.ts";
 import {
@@ -15,14 +16,16 @@ import {
   replayCompaction,
   whyNot,
 } from "../replay/replay-compaction.ts";
+import { replayMovePages } from "../replay/replay-move-pages.ts";
 import { type RecordResult, summarize } from "../replay/result.ts";
 import { recordsText } from "../report/records-text.ts";
 import type { Command } from "./command.ts";
 import { Progress } from "./progress.ts";
 
 const BUNDLED = "records";
-/** The area that can be replayed whole. */
+/** Areas that can be replayed. */
 const COMPACTION = "compaction";
+const MOVE_PAGES = "move_pages";
 /** Folders of a records directory that hold no records. */
 const NO_AREA: ReadonlySet<string> = new Set(["machines", "trace_formats"]);
 /** Lists beside the records of an area. */
@@ -56,10 +59,10 @@ export const records: Command = {
     const progress = new Progress(io);
     const results: RecordResult[] = [];
     for (const area of await areasOf(dir, options.text("area"))) {
-      for (const { id, place } of await recordsOf(dir, area)) {
-        if (only !== null && only !== id) continue;
-        progress.show(`replaying ${area}/${id}`);
-        results.push(await replayOne(place, area, id, write));
+      for (const record of await recordsOf(dir, area)) {
+        if (only !== null && only !== record.id) continue;
+        progress.show(`replaying ${area}/${record.id}`);
+        results.push(await replayOne(record, area, write));
       }
     }
     progress.clear();
@@ -70,19 +73,24 @@ export const records: Command = {
   },
 };
 
-/** Where a record is: a folder of its own, or null for one line of a list. */
+/** Where a record is: a folder of its own, or an entry of a list. */
 interface RecordPlace {
   readonly id: string;
-  readonly place: string | null;
+  /** The folder, or the file that holds the list. */
+  readonly place: string;
+  /** The entry; null for a folder. */
+  readonly entry: unknown;
 }
 
 async function replayOne(
-  place: string | null,
+  { id, place, entry }: RecordPlace,
   area: string,
-  id: string,
   write: string | null,
 ): Promise<RecordResult> {
-  if (place === null || area !== COMPACTION) {
+  if (area === MOVE_PAGES && entry !== null) {
+    return replayMovePages(readCallRecord(`${place}: ${id}`, entry), area);
+  }
+  if (area !== COMPACTION || entry !== null) {
     const why = `no caller or owner yet for the records of ${area}`;
     return { id, area, result: "cannot", expected: null, got: null, why };
   }
@@ -111,20 +119,20 @@ async function recordsOf(dir: string, area: string): Promise<RecordPlace[]> {
   const entries = await readdir(join(dir, area), { withFileTypes: true });
   for (const entry of entries.sort((a, b) => a.name.localeCompare(b.name))) {
     const path = join(dir, area, entry.name);
-    if (entry.isDirectory()) found.push({ id: entry.name, place: path });
+    if (entry.isDirectory()) found.push({ id: entry.name, place: path, entry: null });
     else if (entry.name.endsWith(".json") && !NO_RECORDS.has(entry.name)) {
-      for (const id of await idsOf(path)) found.push({ id, place: null });
+      found.push(...(await entriesOf(path)));
     }
   }
   return found;
 }
 
-async function idsOf(path: string): Promise<string[]> {
+async function entriesOf(path: string): Promise<RecordPlace[]> {
   const text = await readFile(path, "utf8");
   try {
     const list: unknown = JSON.parse(text);
     if (!Array.isArray(list)) throw new InputError(path, "no list", "a list of records");
-    return list.map((record: { id?: unknown }) => String(record.id));
+    return list.map((entry: { id?: unknown }) => ({ id: String(entry.id), place: path, entry }));
   } catch (error) {
     if (error instanceof SyntaxError) throw new InputError(path, error.message, "JSON");
     throw error;

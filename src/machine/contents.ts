@@ -1,10 +1,13 @@
 /**
- * Filling a machine's pages, and the proof that every byte is where its user expects it.
+ * Filling a machine's pages, and the proof that every byte is where its users expect it.
  *
- * The contents of a page follow from who uses it (an anonymous page's anon_vma and offset, a
- * cached one's file and offset), never from where it lies. Verification goes the users' way: from
- * page table entries and from the files' indexes to frames. So it does not trust the columns that
- * a broken move could have broken along with the bytes.
+ * The contents of a page follow from who uses it (a process and its virtual page, a file and its
+ * offset), never from where it lies. Verification goes the users' way: from the files' indexes and
+ * from page table entries to frames. So it does not trust the columns that a broken move could
+ * have broken along with the bytes.
+ *
+ * A page that several processes share has the contents of the first of them. Both passes visit
+ * users in the same order, so that two who no longer share find the second one's page wrong.
  */
 import { mix32 } from "../base/random.ts";
 import type { Pfn } from "../memory/memmap.ts";
@@ -21,14 +24,14 @@ export interface Verification {
   readonly mismatched: number;
 }
 
-const ANONYMOUS = 0x1000_0000;
+const PROCESSES = 0x1000_0000;
 const OFFSET_STEP = 0x9e3779b1;
 
 /** Fills every page that a process or a file can reach. Returns how many. */
 export function fillContents(machine: Machine, seed: number): number {
   const { frames } = machine.mem;
   let pages = 0;
-  forEachPage(machine.vm, seed, (pfn, key) => {
+  visitPages(machine.vm, seed, (pfn, key) => {
     frames.fill(pfn, key);
     pages++;
   });
@@ -40,60 +43,65 @@ export function verifyContents(machine: Machine, seed: number, filled: number): 
   const { frames } = machine.mem;
   let pages = 0;
   let wrong = 0;
-  forEachPage(machine.vm, seed, (pfn, key) => {
+  const strays = visitPages(machine.vm, seed, (pfn, key) => {
     pages++;
     if (!frames.holds(pfn, key)) wrong++;
   });
-  return {
-    pages: filled,
-    mismatched: wrong + Math.abs(filled - pages) + countSplitShares(machine),
-  };
+  // A page too many is wrong already: nothing was written for it.
+  const lost = Math.max(0, filled - pages);
+  return { pages: filled, mismatched: wrong + lost + strays };
 }
 
-/** Calls `visit` once for each page, by one of its users. */
-function forEachPage(vm: Vm, seed: number, visit: (pfn: Pfn, key: number) => void): void {
-  for (const anonVma of vm.anonVmas) {
-    if (anonVma === undefined) continue;
-    const owner = mix32(seed ^ (ANONYMOUS + anonVma.id));
-    forEachMapped(vm, anonVma.vmas[0], (pfn, offset) => {
-      visit(pfn, (owner + Math.imul(offset, OFFSET_STEP)) | 0);
-    });
-  }
+/**
+ * Calls `visit` once for each page, with the contents' key of the first user that is found.
+ *
+ * Returns how many page table entries map another page than the file has at their offset.
+ */
+function visitPages(vm: Vm, seed: number, visit: (pfn: Pfn, key: number) => void): number {
+  const seen = new Uint8Array((vm.mem.pageCount >>> 3) + 1);
+  const visitOnce = (pfn: Pfn, owner: number, offset: number): void => {
+    if ((seen[pfn >>> 3] & (1 << (pfn & 7))) !== 0) return;
+    seen[pfn >>> 3] |= 1 << (pfn & 7);
+    visit(pfn, (owner + Math.imul(offset, OFFSET_STEP)) | 0);
+  };
   for (const mapping of vm.cache.mappings) {
     const owner = mix32(seed ^ mapping.id);
     mapping.folios.forEach((offset, folio) => {
-      const page = (folio + (offset - vm.mem.index[folio])) as Pfn;
-      visit(page, (owner + Math.imul(offset, OFFSET_STEP)) | 0);
+      visitOnce((folio + (offset - vm.mem.index[folio])) as Pfn, owner, offset);
     });
   }
-}
-
-function forEachMapped(vm: Vm, vma: Vma, visit: (pfn: Pfn, offset: number) => void): void {
-  for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-    const entry = vma.mm.directory.find(vpn);
-    if (entry === NO_ENTRY || (vm.tables.bits(entry) & PTE.present) === 0) continue;
-    visit(vm.tables.pfn(entry) as Pfn, vma.pgoff + (vpn - vma.startVpn));
-  }
-}
-
-/** Pages that two processes share and map, and that are no longer the same page for both. */
-function countSplitShares({ vm }: Machine): number {
-  let split = 0;
-  for (const anonVma of vm.anonVmas) {
-    if (anonVma === undefined || anonVma.vmas.length < 2) continue;
-    const [first, ...others] = anonVma.vmas;
-    for (const other of others) {
-      for (let at = 0; first.startVpn + at < first.endVpn; at++) {
-        const frame = frameAt(vm, other, at);
-        if (frame !== -1 && frame !== frameAt(vm, first, at)) split++;
-      }
+  let strays = 0;
+  for (const mm of vm.mms) {
+    if (mm === undefined) continue;
+    const owner = mix32(seed ^ (PROCESSES + mm.id));
+    for (const vma of mm.vmas) {
+      if (vma.mapping === null) forEachMapped(vm, vma, (pfn, vpn) => visitOnce(pfn, owner, vpn));
+      else strays += countStrays(vm, vma);
     }
   }
-  return split;
+  return strays;
 }
 
-function frameAt(vm: Vm, vma: Vma, at: number): number {
-  const entry = vma.mm.directory.find(vma.startVpn + at);
-  if (entry === NO_ENTRY || (vm.tables.bits(entry) & PTE.present) === 0) return -1;
-  return vm.tables.pfn(entry);
+/** Entries of a file's VMA that map another page than the file has there. */
+function countStrays(vm: Vm, vma: Vma): number {
+  let strays = 0;
+  forEachMapped(vm, vma, (pfn, vpn) => {
+    const offset = vma.pgoff + (vpn - vma.startVpn);
+    const folio = vma.mapping?.folios.load(offset) ?? null;
+    const isFiles = folio !== null && folio + (offset - vm.mem.index[folio]) === (pfn as number);
+    if (!isFiles) strays++;
+  });
+  return strays;
+}
+
+/** Present entries, those of the zero page left out. */
+function forEachMapped(vm: Vm, vma: Vma, visit: (pfn: Pfn, vpn: number) => void): void {
+  for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
+    const entry = vma.mm.directory.find(vpn);
+    if (entry === NO_ENTRY) continue;
+    const bits = vm.tables.bits(entry);
+    if ((bits & (PTE.present | PTE.special)) === PTE.present) {
+      visit(vm.tables.pfn(entry) as Pfn, vpn);
+    }
+  }
 }

@@ -147,6 +147,7 @@ function checkMapcounts({ mem, vm }: Machine): string | null {
         const entry = mm.directory.find(vpn);
         if (entry === NO_ENTRY) continue;
         const bits = vm.tables.bits(entry);
+        if ((bits & PTE.special) !== 0) continue;
         if (bits !== 0) entries++;
         if (
           (bits & PTE_MIGRATION) !== 0 &&

@@ -13,7 +13,7 @@ import { PTE } from "./pte.ts";
 import { anonymousPage, cachedFolio, mapFilePage, sharePage, smallVm } from "./small-vm.ts";
 import { exitMm, unmapVma, zapRange } from "./zap.ts";
 
-test("the first use of an anonymous page finds zeros, and later ones what was written", () => {
+test("what was never written reads as zeros and takes no page; what was, as written", () => {
   const vm = smallVm();
   const mm = vm.createMm("a process");
   const { startVpn } = vm.mapAnonymous(mm, mm.freeRange(2));
@@ -21,6 +21,9 @@ test("the first use of an anonymous page finds zeros, and later ones what was wr
   assert.equal(runToEnd(writeUser(vm, mm, startVpn + 1, 0, 77)), "done");
   assert.equal(runToEnd(readUser(vm, mm, startVpn + 1, 0)), 77);
   assert.equal(runToEnd(readUser(vm, mm, startVpn, 0)), 0);
+  assert.equal(mm.rssPages, 1);
+  assert.equal(runToEnd(writeUser(vm, mm, startVpn, 0, 5)), "done");
+  assert.equal(runToEnd(readUser(vm, mm, startVpn, 0)), 5);
   assert.equal(mm.rssPages, 2);
 });
 
@@ -46,9 +49,9 @@ test("use without a mapping or without the right is SIGSEGV, without memory SIGB
   const beyond = vm.mapFile(mm, mm.freeRange(1), mapping);
   assert.equal(runToEnd(readUser(vm, mm, beyond.startVpn, 0)), "SIGBUS", "not in the cache");
   const large = vm.mapAnonymous(mm, mm.freeRange(100));
-  let result: unknown = 0;
-  for (let at = 0; result === 0; at++) {
-    result = runToEnd(readUser(vm, mm, large.startVpn + at, 0));
+  let result: unknown = "done";
+  for (let at = 0; result === "done"; at++) {
+    result = runToEnd(writeUser(vm, mm, large.startVpn + at, 0, 1));
   }
   assert.equal(result, "SIGBUS");
   assert.equal(vm.mem.zones[0].freePages, 0);

@@ -6,17 +6,15 @@
  * processor and the TLB flush of an unmapping would have it. Linux: mm/memory.c, 6.1.
  */
 
-import { folioAddLru } from "../memory/lru.ts";
 import type { Pfn } from "../memory/memmap.ts";
-import { setFlag } from "../memory/memmap.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
-import { PG } from "../memory/page-flags.ts";
 import type { Blocking } from "../sched/blocking.ts";
+import { mapNewAnonymous, writeFault } from "./copy-on-write.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
-import { addRmap, setAnonOwner } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
+import { mapZeroPage } from "./zero-page.ts";
 
 /** Why a use of memory ended: SIGSEGV for no mapping or no permission, SIGBUS for no memory. */
 export type FaultError = "SIGSEGV" | "SIGBUS";
@@ -59,7 +57,7 @@ export function* userPage(
     yield "user-access";
     const vma = mm.vmaAt(vpn);
     if (vma === null) return "SIGSEGV";
-    if (access === "write" && (vma.flags & VM.write) === 0) return "SIGSEGV";
+    if ((vma.flags & (access === "write" ? VM.write : VM.read)) === 0) return "SIGSEGV";
     const entry = mm.directory.make(vpn);
     const bits = tables.bits(entry);
     if ((bits & wanted) === wanted) {
@@ -68,31 +66,32 @@ export function* userPage(
       return vm.mem.pfn(tables.pfn(entry));
     }
     if ((bits & PTE_MIGRATION) !== 0) yield* migrationEntryWait(vm, entry);
-    else if ((bits & PTE.present) !== 0) allowWrite(vm, entry, bits);
-    else if (vma.mapping !== null) return "SIGBUS";
-    else if (anonymousFault(vm, vma, vpn, entry) === null) return "SIGBUS";
+    else if ((bits & PTE.present) !== 0 && (bits & PTE.special) === 0) {
+      if (writeFault(vm, vma, vpn, entry) === "SIGBUS") return "SIGBUS";
+    } else if (vma.mapping !== null) return "SIGBUS";
+    else if (access === "read") {
+      if (!mapZeroPage(vm, entry)) return "SIGBUS";
+    } else if (anonymousFault(vm, vma, vpn, entry) === null) return "SIGBUS";
   }
 }
 
-/** A new zeroed page for an empty entry; null without memory. Linux: `do_anonymous_page()`. */
-export function anonymousFault(vm: Vm, vma: Vma, vpn: number, entry: number): Pfn | null {
-  const { mem, tables } = vm;
-  const folio = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
+/**
+ * A new zeroed page for an empty entry; null without memory.
+ *
+ * From `node` outwards; the processor's own if none is named. Linux: `do_anonymous_page()`.
+ */
+export function anonymousFault(
+  vm: Vm,
+  vma: Vma,
+  vpn: number,
+  entry: number,
+  node?: number,
+): Pfn | null {
+  const { mem } = vm;
+  const folio = folioAlloc(mem, movableRequest(node ?? mem.nodeOfCpu[mem.cpu]));
   if (folio === null) return null;
   mem.frames.clear(folio);
-  setFlag(mem, folio, PG.uptodate);
-  setAnonOwner(mem, folio, vma, vpn);
-  setFlag(mem, folio, PG.anonExclusive);
-  addRmap(mem, folio, vma);
+  mapNewAnonymous(vm, vma, vpn, entry, folio);
   vma.mm.rssPages++;
-  let bits = PTE.present | PTE.young | PTE.softDirty;
-  if ((vma.flags & VM.write) !== 0) bits |= PTE.write | PTE.dirty;
-  tables.set(entry, folio, bits);
-  folioAddLru(mem, folio);
   return folio;
-}
-
-/** The VMA allows writing by now and the entry does not. Copy-on-write is for shared pages. */
-function allowWrite(vm: Vm, entry: number, bits: number): void {
-  vm.tables.set(entry, vm.tables.pfn(entry), bits | PTE.write);
 }

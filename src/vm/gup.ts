@@ -15,14 +15,14 @@ import { NO_ENTRY } from "./page-tables.ts";
 import { PTE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
 
-/** Pins the page at `vpn`, faulting it in. */
+/** Pins the page at `vpn`, faulting it in for writing: the device may. */
 export function* pinUserPage(vm: Vm, mm: Mm, vpn: number): Blocking<Folio | FaultError> {
   const { mem, tables } = vm;
   for (;;) {
     const entry = mm.directory.find(vpn);
     const bits = entry === NO_ENTRY ? 0 : tables.bits(entry);
-    if ((bits & PTE.present) === 0) {
-      const page = yield* userPage(vm, mm, vpn, "read");
+    if ((bits & (PTE.present | PTE.special)) !== PTE.present) {
+      const page = yield* userPage(vm, mm, vpn, "write");
       if (typeof page === "string") return page;
       continue;
     }

@@ -110,6 +110,7 @@ function removeMigrationEntry(vm: Vm, vma: Vma, src: Pfn, dst: Pfn, entry: numbe
   if (folioTestAnon(mem, folio) && (old & PTE.migrationRead) === 0) {
     setFlag(mem, dst, PG.anonExclusive);
   }
+  if ((vma.flags & VM.read) === 0) bits |= PTE.protNone;
   addRmap(mem, dst, vma);
   tables.set(entry, dst, bits);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);

@@ -16,8 +16,10 @@ export const VM = {
   write: 0x2,
   shared: 0x8,
   locked: 0x2000,
+  /** Device memory: never moved. */
+  io: 0x4000,
   /** An argument stack that exec is still moving: its pages are left alone. */
-  incompleteStack: 0x4000,
+  incompleteStack: 0x8000,
 } as const;
 
 /** What a set of VMAs that may share anonymous pages has in common. */
@@ -36,8 +38,8 @@ export class AnonVma {
 export class Vma {
   readonly mm: Mm;
   readonly startVpn: number;
-  /** One past the last virtual page. */
-  readonly endVpn: number;
+  /** One past the last virtual page; smaller after a split. */
+  endVpn: number;
   readonly pgoff: number;
   /** VM bits. */
   flags: number;

@@ -12,6 +12,10 @@ export const PTE = {
   young: 0x8,
   softDirty: 0x10,
   uffdWp: 0x20,
+  /** Maps a page that nobody may touch: mprotect(PROT_NONE). Linux: `pte_protnone()`. */
+  protNone: 0x40,
+  /** Maps the zero page: neither counted nor held. Linux: `pte_special()`. */
+  special: 0x80,
   /** Migration entries: the page was not writable, was exclusive, was writable. */
   migrationRead: 0x100,
   migrationReadExclusive: 0x200,

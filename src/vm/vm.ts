@@ -5,6 +5,7 @@
  * address space's. Functions of this room and of those above take a `Vm` first.
  */
 import { assert } from "../base/assert.ts";
+import type { Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
@@ -21,6 +22,9 @@ export class Vm {
   readonly anonVmas: (AnonVma | undefined)[] = [];
   /** By address space id: the VMAs that map the file. Linux: `i_mmap`. */
   readonly fileVmas: Vma[][] = [];
+
+  /** Made when it is first read from. */
+  zeroPage: Pfn | null = null;
 
   constructor(mem: Memory) {
     this.mem = mem;
@@ -56,6 +60,22 @@ export class Vm {
     insertVma(mm, vma);
     this.joinAnonVma(vma, anonVma);
     return vma;
+  }
+
+  /**
+   * Cuts a VMA in two at `vpn`, inside it; page tables stay as they are. Returns the upper part.
+   *
+   * Linux: `split_vma()`.
+   */
+  splitVma(vma: Vma, vpn: number): Vma {
+    const { mm, endVpn, flags, mapping, anonVma } = vma;
+    const upper = { startVpn: vpn, endVpn, pgoff: vma.pgoff + (vpn - vma.startVpn) };
+    vma.endVpn = vpn;
+    const part = new Vma(mm, upper, flags, mapping);
+    insertVma(mm, part);
+    if (mapping !== null) this.fileVmas[mapping.id].push(part);
+    if (anonVma !== null) this.joinAnonVma(part, anonVma);
+    return part;
   }
 
   /** Takes a VMA without pages out of every list. */

@@ -30,6 +30,16 @@ export function unmapVma(vm: Vm, vma: Vma): void {
   vm.dropVma(vma);
 }
 
+/** Unmaps a stretch of virtual pages, of as many VMAs as it touches. Linux: `do_munmap()`. */
+export function unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): void {
+  for (const vma of [...mm.vmas]) {
+    if (vma.endVpn <= startVpn || vma.startVpn >= endVpn) continue;
+    const middle = vma.startVpn < startVpn ? vm.splitVma(vma, startVpn) : vma;
+    if (middle.endVpn > endVpn) vm.splitVma(middle, endVpn);
+    unmapVma(vm, middle);
+  }
+}
+
 /** Ends a process: every VMA, then the tables. Linux: `exit_mmap()`. */
 export function exitMm(vm: Vm, mm: Mm): void {
   while (mm.vmas.length > 0) unmapVma(vm, mm.vmas[mm.vmas.length - 1]);
@@ -43,6 +53,7 @@ function zapEntry(vm: Vm, vma: Vma, entry: number): void {
   if (bits === PTE_NONE) return;
   const page = mem.pfn(tables.pfn(entry));
   tables.set(entry, 0, PTE_NONE);
+  if ((bits & PTE.special) !== 0) return;
   vma.mm.rssPages--;
   if ((bits & PTE.present) === 0) return;
   const folio = pageFolio(mem, page);

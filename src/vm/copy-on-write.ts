@@ -1,0 +1,75 @@
+/**
+ * Copy on write: private pages that processes share until one of them writes.
+ *
+ * PG_anonExclusive says that a page is one process's alone and may be made writable as it is. A
+ * fork clears it; a write then copies the page, unless nobody else holds it any more.
+ *
+ * Each function stands for a section under the page table lock. Linux: `do_wp_page()`,
+ * `wp_page_copy()`, mm/memory.c, 6.1.
+ */
+
+import { pageFolio } from "../memory/folio.ts";
+import { folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
+import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
+import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
+import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { PG } from "../memory/page-flags.ts";
+import { VM, type Vma } from "./mm.ts";
+import { PTE } from "./pte.ts";
+import { addRmap, removeRmap, setAnonOwner } from "./rmap.ts";
+import type { Vm } from "./vm.ts";
+
+/** Makes an entry that maps a page writable, with a page of its own where that takes one. */
+export function writeFault(vm: Vm, vma: Vma, vpn: number, entry: number): "done" | "SIGBUS" {
+  const { mem, tables } = vm;
+  const page = mem.pfn(tables.pfn(entry));
+  const folio = pageFolio(mem, page);
+  const isShared = (vma.flags & VM.shared) !== 0;
+  if (!isShared && !testFlag(mem, page, PG.anonExclusive)) {
+    // A batch's reference is nobody's: it must not cost a copy.
+    if (mem.refcount[folio] > 1) lruAddDrain(mem);
+    if (mem.refcount[folio] > 1) return copyPage(vm, vma, vpn, entry, folio);
+    setFlag(mem, page, PG.anonExclusive);
+  }
+  tables.set(entry, page, tables.bits(entry) | PTE.write);
+  return "done";
+}
+
+/** Gives a new folio with its one reference to an entry of an anonymous VMA, and to the LRU. */
+export function mapNewAnonymous(vm: Vm, vma: Vma, vpn: number, entry: number, folio: Folio): void {
+  const { mem } = vm;
+  setFlag(mem, folio, PG.uptodate);
+  setAnonOwner(mem, folio, vma, vpn);
+  setFlag(mem, folio, PG.anonExclusive);
+  addRmap(mem, folio, vma);
+  let bits = PTE.present | PTE.young | PTE.softDirty;
+  if ((vma.flags & VM.write) !== 0) bits |= PTE.write | PTE.dirty;
+  vm.tables.set(entry, folio, bits);
+  folioAddLru(mem, folio);
+}
+
+/**
+ * Whether a fork may let the child share this page: not if a device may be using it, as the pin
+ * is the parent's and must stay with the page that the parent writes to.
+ *
+ * Shares it, if so: nobody writes before a copy is made. Linux: `page_try_dup_anon_rmap()`.
+ */
+export function tryShareAnonymous(vm: Vm, folio: Folio): boolean {
+  const { mem } = vm;
+  if (!testFlag(mem, folio, PG.anonExclusive)) return true;
+  if (folioMaybeDmaPinned(mem, folio)) return false;
+  clearFlag(mem, folio, PG.anonExclusive);
+  return true;
+}
+
+function copyPage(vm: Vm, vma: Vma, vpn: number, entry: number, old: Folio): "done" | "SIGBUS" {
+  const { mem } = vm;
+  const copy = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
+  if (copy === null) return "SIGBUS";
+  const page = mem.pfn(vm.tables.pfn(entry));
+  mem.frames.copy(copy, page);
+  mapNewAnonymous(vm, vma, vpn, entry, copy);
+  removeRmap(mem, page, vma);
+  folioPut(mem, old);
+  return "done";
+}

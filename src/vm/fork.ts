@@ -1,0 +1,72 @@
+/**
+ * Fork: a second process with the same memory.
+ *
+ * Files stay shared; private pages are shared until one side writes. Entries lose their write bit
+ * on both sides. A migration entry is copied as a read-only one on both: the mover finds both.
+ * mlock is not inherited. Linux: `dup_mmap()`, `copy_pte_range()`, 6.1.
+ */
+import { assert } from "../base/assert.ts";
+import { folioTestLarge, pageFolio } from "../memory/folio.ts";
+import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { mapNewAnonymous, tryShareAnonymous } from "./copy-on-write.ts";
+import { type Mm, VM, type Vma } from "./mm.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
+import { addRmap } from "./rmap.ts";
+import type { Vm } from "./vm.ts";
+
+/** Makes a child of `parent`; null where a pinned page had to be copied and there was no memory. */
+export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
+  const child = vm.createMm(name);
+  for (const vma of parent.vmas) {
+    const copy = forkVma(vm, child, vma);
+    for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
+      if (!forkEntry(vm, vma, copy, vpn)) return null;
+    }
+  }
+  return child;
+}
+
+function forkVma(vm: Vm, child: Mm, vma: Vma): Vma {
+  const flags = vma.flags & ~VM.locked;
+  if (vma.mapping !== null) return vm.mapFile(child, vma, vma.mapping, flags);
+  assert(vma.anonVma !== null, "anonymous memory without anon_vma at", vma.startVpn);
+  return vm.mapAnonymousAlong(child, vma, vma.anonVma, flags);
+}
+
+/** False only if memory ran out. */
+function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
+  const { mem, tables } = vm;
+  const entry = vma.mm.directory.find(vpn);
+  const bits = entry === NO_ENTRY ? PTE_NONE : tables.bits(entry);
+  if (bits === PTE_NONE) return true;
+  const page = mem.pfn(tables.pfn(entry));
+  const target = copy.mm.directory.make(vpn);
+  if ((bits & PTE.special) !== 0) {
+    tables.set(target, page, bits);
+    return true;
+  }
+  copy.mm.rssPages++;
+  if ((bits & PTE_MIGRATION) !== 0) {
+    const shared = (bits & ~PTE_MIGRATION) | PTE.migrationRead;
+    const kept = vma.mapping === null ? shared : bits;
+    tables.set(entry, page, kept);
+    tables.set(target, page, kept);
+    return true;
+  }
+  const folio = pageFolio(mem, page);
+  assert(!folioTestLarge(mem, folio), "fork of a large folio is not built yet:", folio);
+  if (vma.mapping === null && !tryShareAnonymous(vm, folio)) {
+    const own = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
+    if (own === null) return false;
+    mem.frames.copy(own, page);
+    mapNewAnonymous(vm, copy, vpn, target, own);
+    return true;
+  }
+  const kept = vma.mapping === null ? bits & ~PTE.write : bits;
+  tables.set(entry, page, kept);
+  mem.refcount[folio]++;
+  addRmap(mem, page, copy);
+  tables.set(target, page, kept & ~PTE.young);
+  return true;
+}

@@ -1,0 +1,24 @@
+/**
+ * mprotect: what a process may do with a VMA from now on.
+ *
+ * Entries lose at once what is no longer allowed; what is newly allowed they get when it is used.
+ * Linux: `mprotect_fixup()`, `change_pte_range()`.
+ */
+import { VM, type Vma } from "./mm.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { PTE } from "./pte.ts";
+import type { Vm } from "./vm.ts";
+
+/** Sets the permissions of a whole VMA; `allowed` is VM.read, VM.write, both or 0. */
+export function protectVma(vm: Vm, vma: Vma, allowed: number): void {
+  const { tables } = vm;
+  vma.flags = (vma.flags & ~(VM.read | VM.write)) | allowed;
+  for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
+    const entry = vma.mm.directory.find(vpn);
+    if (entry === NO_ENTRY || (tables.bits(entry) & PTE.present) === 0) continue;
+    let bits = tables.bits(entry) & ~PTE.protNone;
+    if ((allowed & VM.write) === 0) bits &= ~PTE.write;
+    if (allowed === 0) bits |= PTE.protNone;
+    tables.set(entry, tables.pfn(entry), bits);
+  }
+}
