@@ -15,6 +15,8 @@ export const REFUSAL_TEXT = {
   still_mapped: "a page table entry could not be replaced (pinned while exclusive)",
   private_dirty: "its owner cannot migrate it and it is dirty",
   private_busy: "its owner would not give up the private state",
+  buffer_locked: "input or output on one of its buffers is under way",
+  buffer_held: "someone holds one of its buffers, and reads and writes it by that alone",
   orphaned: "truncated, with private state that is still in use",
   no_target: "no free page was left to move to",
 } as const;

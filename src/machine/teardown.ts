@@ -13,6 +13,8 @@ import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { drainAllPages } from "../memory/pcp.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
+import { BH } from "../pagecache/buffer-head.ts";
+import { folioBuffers, folioDetachPrivate } from "../pagecache/folio-buffers.ts";
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { exitMm } from "../vm/zap.ts";
 import type { Machine } from "./machine.ts";
@@ -36,12 +38,8 @@ function dropFile(machine: Machine, mapping: AddressSpace): void {
     if (mem.index[folio] !== offset) return;
     folioGet(mem, folio);
     assert(folioTrylock(mem, folio), "a folio is still locked at teardown:", folio);
-    if ((mem.flags[folio] & PG.private) !== 0) {
-      mem.flags[folio] &= ~PG.private;
-      mem.private[folio] = 0;
-      folioPut(mem, folio);
-    }
-    mem.flags[folio] &= ~PG.writeback;
+    mem.flags[folio] &= ~(PG.writeback | PG.dirty);
+    if ((mem.flags[folio] & PG.private) !== 0) dropPrivate(machine, mapping, folio);
     filemapRemoveFolio(mem, mapping, folio);
     folioUnlock(mem, folio);
     folioPut(mem, folio);
@@ -49,10 +47,21 @@ function dropFile(machine: Machine, mapping: AddressSpace): void {
   assert(mapping.folios.pageCount === 0, "pages left in a file at teardown:", mapping.name);
 }
 
+/** What is dirty need not be kept: there is no machine to read it. */
+function dropPrivate({ mem }: Machine, { buffers }: AddressSpace, folio: Folio): void {
+  const ring = folioBuffers(mem, buffers, folio)?.ring() ?? [];
+  for (const { count, state, block } of ring) {
+    assert(count === 0 && (state & BH.locked) === 0, "a buffer is in use at teardown:", block);
+  }
+  const word = folioDetachPrivate(mem, folio);
+  if (ring.length > 0) buffers.remove(word);
+}
+
 function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
   const { tables } = vm;
   assert(mem.listsInUse === listsAtRest, "page lists leaked:", mem.listsInUse - listsAtRest);
   assert(tables.leavesInUse === 0, "page tables leaked:", tables.leavesInUse);
+  assert(vm.cache.buffers.ringCount === 0, "rings of buffers leaked:", vm.cache.buffers.ringCount);
   const anonVmas = vm.anonVmas.filter((anonVma) => anonVma !== undefined).length;
   assert(anonVmas === 0, "anon_vmas leaked:", anonVmas);
   assert(mem.waiters.size === 0, "tasks left waiting for folios:", mem.waiters.size);

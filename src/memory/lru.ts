@@ -38,7 +38,10 @@ export function lruAddDrain(mem: Memory): void {
 /** Empties every processor's batches. Linux: `lru_add_drain_all()`. */
 export function lruAddDrainAll(mem: Memory): void {
   const { cpu } = mem;
-  for (mem.cpu = 0; mem.cpu < mem.cpuCount; mem.cpu++) lruAddDrain(mem);
+  for (mem.cpu = 0; mem.cpu < mem.cpuCount; mem.cpu++) {
+    lruAddDrain(mem);
+    for (const drain of mem.cpuDrains) drain(mem.cpu);
+  }
   mem.cpu = cpu;
 }
 

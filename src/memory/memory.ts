@@ -44,6 +44,8 @@ export class Memory extends Memmap {
   readonly lruBatches: readonly LruBatches[];
   /** The release of Linux that this machine acts as. */
   profile: KernelProfile = PROFILES["6.1"];
+  /** Empty what the rooms above keep for one processor; called with every drain of all batches. */
+  readonly cpuDrains: ((cpu: number) => void)[] = [];
   /** While above zero no folio rests in a batch. Linux: `lru_disable_count`. */
   lruDisableCount = 0;
 

@@ -14,6 +14,7 @@ import type {
   MigrateMode,
 } from "../pagecache/address-space.ts";
 import { filemapAddFolio, PageCache } from "../pagecache/page-cache.ts";
+import type { Steps } from "../sched/blocking.ts";
 import { runToEnd } from "../sched/run.ts";
 import { fallbackMigrateFolio, filemapMigrateFolio, migrateFolio } from "./callbacks.ts";
 
@@ -126,6 +127,11 @@ test("without migrateFolio a dirty folio stays: it would have to be written out"
   }
 });
 
+function* keepPrivate(): Steps<boolean> {
+  yield "keeping";
+  return false;
+}
+
 test("without migrateFolio an owner that keeps its private state keeps the folio", () => {
   for (const [mode, outcome] of [
     ["async", "EBUSY"],
@@ -133,7 +139,7 @@ test("without migrateFolio an owner that keeps its private state keeps the folio
     ["sync", "EAGAIN"],
     ["sync-no-copy", "EBUSY"],
   ] as const) {
-    const move = newMove({ releaseFolio: () => false });
+    const move = newMove({ releaseFolio: keepPrivate });
     attachPrivate(move);
     assert.equal(run(move, fallbackMigrateFolio, mode), outcome, mode);
     assertUntouched(move, 3);
@@ -145,7 +151,8 @@ test("without migrateFolio an owner that keeps its private state keeps the folio
 test("without migrateFolio an owner that gives its private state up has the folio moved", () => {
   for (const mode of MODES) {
     const move = newMove({
-      releaseFolio(mem, _mapping, folio) {
+      *releaseFolio(mem, _mapping, folio): Steps<boolean> {
+        yield "releasing";
         mem.flags[folio] &= ~PG.private;
         mem.private[folio] = 0;
         folioPut(mem, folio);

@@ -5,10 +5,11 @@
  * then bytes and flags. Linux: mm/migrate.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
-import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
+import { type Folio, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
+import { folioAttachPrivate, folioDetachPrivate } from "../pagecache/folio-buffers.ts";
 import { filemapReleaseFolio } from "../pagecache/page-cache.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { folioMigrateMapping } from "./folio-mapping.ts";
@@ -65,7 +66,7 @@ export function* fallbackMigrateFolio(
     refusals.refuse("private_dirty", 1, 0);
     return mode === "async" || mode === "sync-light" ? "EBUSY" : "EINVAL";
   }
-  if (!filemapReleaseFolio(mem, mapping, src)) {
+  if (!(yield* filemapReleaseFolio(mem, mapping, src))) {
     refusals.refuse("private_busy", 1, 0);
     return mode === "sync" ? "EAGAIN" : "EBUSY";
   }
@@ -73,15 +74,12 @@ export function* fallbackMigrateFolio(
 }
 
 /** The private word and its reference go from one folio to the other. */
-function movePrivate(mem: Memory, dst: Folio, src: Folio): void {
-  mem.private[dst] = mem.private[src];
-  clearFlag(mem, src, PG.private);
-  setFlag(mem, dst, PG.private);
-  mem.refcount[src]--;
-  mem.refcount[dst]++;
+export function movePrivate(mem: Memory, dst: Folio, src: Folio): void {
+  folioAttachPrivate(mem, dst, folioDetachPrivate(mem, src));
 }
 
-function copyUnlessDone(mem: Memory, dst: Folio, src: Folio, mode: MigrateMode): void {
+/** Bytes and state; the state alone where the caller has a copy engine of its own. */
+export function copyUnlessDone(mem: Memory, dst: Folio, src: Folio, mode: MigrateMode): void {
   if (mode === "sync-no-copy") folioMigrateFlags(mem, dst, src);
   else folioMigrateCopy(mem, dst, src);
 }

@@ -22,6 +22,7 @@ import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { listAddTail, listDel } from "../memory/page-list.ts";
+import { tryToFreeOrphanBuffers } from "../pagecache/folio-buffers.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { removeMigrationPtes, tryToMigrate } from "../vm/migration-entry.ts";
 import type { AnonVma } from "../vm/mm.ts";
@@ -92,8 +93,9 @@ function* lockAndUnmap(
   }
   const wasMapped = folioMapped(mem, src);
   if (mem.mapping[src] === 0) {
-    // Truncated. What its owner left attached is still in use, or the owner would have freed it.
+    // Truncated. What its owner left attached was in use then; the folio is freed once it is not.
     if ((mem.flags[src] & PG.private) !== 0) {
+      tryToFreeOrphanBuffers(mem, vm.cache.buffers, src);
       refusals.refuse("orphaned", 1, 0);
       folioUnlock(mem, dst);
       release(run, src, anonVma);

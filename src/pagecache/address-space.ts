@@ -4,13 +4,15 @@
  * An owner is a table of optional operations, as in the kernel: a member that is missing means
  * what it means there (no `migrateFolio`: the fallback, writeout and all).
  *
- * Locks: `i_pages` (each change of the index here is atomic), then the folio's own lock for as
- * long as its place in the mapping must hold. Linux: `struct address_space`,
- * `struct address_space_operations`.
+ * Locks: the folio's own lock for as long as its place in the mapping must hold; in it
+ * `privateLock`, which keeps rings of buffer heads; in it `i_pages` (each change of the index here
+ * is atomic). Linux: `struct address_space`, `struct address_space_operations`.
  */
 import type { Folio } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
-import type { Blocking } from "../sched/blocking.ts";
+import type { Blocking, Steps } from "../sched/blocking.ts";
+import { SpinLock } from "../sched/spin-lock.ts";
+import type { BufferHeads } from "./buffer-heads.ts";
 import { FolioIndex } from "./folio-index.ts";
 
 /** How much a migration may wait. Linux: `enum migrate_mode`, in its order. */
@@ -38,7 +40,7 @@ export type MigrateFolio = (
 export interface AddressSpaceOperations {
   readonly migrateFolio?: MigrateFolio;
   /** Gives up the private state and its reference; false if it is in use. The folio is locked. */
-  readonly releaseFolio?: (mem: Memory, mapping: AddressSpace, folio: Folio) => boolean;
+  readonly releaseFolio?: (mem: Memory, mapping: AddressSpace, folio: Folio) => Steps<boolean>;
 }
 
 export class AddressSpace {
@@ -50,9 +52,16 @@ export class AddressSpace {
   /** By page offset. Holds one reference for each page. */
   readonly folios: FolioIndex = new FolioIndex();
 
-  constructor(id: number, name: string, ops: AddressSpaceOperations) {
+  /** Rings of this machine's files; `private` of a folio with `PG.private` may name one. */
+  readonly buffers: BufferHeads;
+  /** Keeps every ring in this file from being found, freed or dirtied. Linux: `private_lock`. */
+  readonly privateLock: SpinLock;
+
+  constructor(id: number, name: string, ops: AddressSpaceOperations, buffers: BufferHeads) {
     this.id = id;
     this.name = name;
     this.ops = ops;
+    this.buffers = buffers;
+    this.privateLock = new SpinLock("private_lock");
   }
 }

@@ -7,24 +7,29 @@
  */
 import { assert } from "../base/assert.ts";
 import { folioNrPages } from "../memory/folio.ts";
-import { folioPutRefs } from "../memory/folio-ref.ts";
+import { folioPut, folioPutRefs, folioTryGet } from "../memory/folio-ref.ts";
 import { MAPPING_FLAGS, mappingId, mappingWord } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
+import type { Steps } from "../sched/blocking.ts";
 import { AddressSpace, type AddressSpaceOperations } from "./address-space.ts";
+import { BufferHeads } from "./buffer-heads.ts";
+import { folioBuffers, folioDetachPrivate, tryToFreeBuffers } from "./folio-buffers.ts";
 
 export class PageCache {
   readonly mem: Memory;
   /** By id. */
   readonly mappings: AddressSpace[] = [];
+  readonly buffers: BufferHeads;
 
   constructor(mem: Memory) {
     this.mem = mem;
+    this.buffers = new BufferHeads(mem);
   }
 
   createMapping(name: string, ops: AddressSpaceOperations): AddressSpace {
-    const mapping = new AddressSpace(this.mappings.length, name, ops);
+    const mapping = new AddressSpace(this.mappings.length, name, ops, this.buffers);
     this.mappings.push(mapping);
     return mapping;
   }
@@ -35,6 +40,27 @@ export class PageCache {
     if (word === 0 || (word & MAPPING_FLAGS) !== 0) return null;
     if ((this.mem.flags[folio] & PG.slab) !== 0) return null;
     return this.mappings[mappingId(word)];
+  }
+}
+
+/**
+ * The folio at `offset` with a reference, or null; it may be locked by anybody.
+ *
+ * The count is taken without a lock, so the slot is looked at again: the folio may have left it,
+ * and another may be there. Linux: `filemap_get_folio()`.
+ */
+export function* filemapGetFolio(
+  mem: Memory,
+  mapping: AddressSpace,
+  offset: number,
+): Steps<Folio | null> {
+  for (;;) {
+    const folio = mapping.folios.load(offset);
+    if (folio === null) return null;
+    yield "get-folio-loaded";
+    if (!folioTryGet(mem, folio)) continue;
+    if (mapping.folios.load(offset) === folio) return folio;
+    folioPut(mem, folio);
   }
 }
 
@@ -68,18 +94,24 @@ export function filemapRemoveFolio(mem: Memory, mapping: AddressSpace, folio: Fo
 /**
  * Has the owner give up a locked folio's private state; true if there is none left.
  *
- * An owner without `releaseFolio` is taken to have buffer heads, which can be freed unless they
- * are dirty. Linux: `filemap_release_folio()`, `try_to_free_buffers()`.
+ * An owner without `releaseFolio` is taken to have buffer heads. Where they are not known, as in a
+ * snapshot, they can be freed unless the folio is dirty. Linux: `filemap_release_folio()`.
  */
-export function filemapReleaseFolio(mem: Memory, mapping: AddressSpace, folio: Folio): boolean {
+export function* filemapReleaseFolio(
+  mem: Memory,
+  mapping: AddressSpace,
+  folio: Folio,
+): Steps<boolean> {
   const flags = mem.flags[folio];
   if ((flags & PG.private) === 0) return true;
   if ((flags & PG.writeback) !== 0) return false;
-  if (mapping.ops.releaseFolio !== undefined) return mapping.ops.releaseFolio(mem, mapping, folio);
+  const { ops } = mapping;
+  if (ops.releaseFolio !== undefined) return yield* ops.releaseFolio(mem, mapping, folio);
+  if (folioBuffers(mem, mapping.buffers, folio) !== null) {
+    return yield* tryToFreeBuffers(mem, mapping, folio);
+  }
   if ((flags & PG.dirty) !== 0) return false;
-  mem.flags[folio] &= ~PG.private;
-  mem.private[folio] = 0;
-  mem.refcount[folio]--;
+  folioDetachPrivate(mem, folio);
   return true;
 }
 

@@ -2,7 +2,7 @@
  * The call protocol: who may sleep and who may be preempted is in the type.
  *
  * - A plain function is atomic: nothing else runs until it returns.
- * - `Steps<T>` may be preempted at its named points but never sleeps.
+ * - `Steps<T>` may be preempted at its named points, or spin for a lock, but never sleeps.
  * - `Blocking<T>` may also sleep, on a `WaitQueue`.
  *
  * Call both with `yield*`; called bare they do nothing at all (a house rule finds that). A point
@@ -12,10 +12,10 @@
  * sleep becomes `queue.wouldSleep()`. So a point must be a string literal in a statement of its
  * own, and code must not depend on being a generator.
  */
-import type { WaitQueue } from "./wait-queue.ts";
+import type { SpinQueue, WaitQueue } from "./wait-queue.ts";
 
 /** A call that may be preempted at named points and never sleeps. */
-export type Steps<T> = Generator<string, T, void>;
+export type Steps<T> = Generator<string | SpinQueue, T, void>;
 
 /** A call that may sleep. */
 export type Blocking<T> = Generator<Suspension, T, void>;

@@ -8,7 +8,7 @@ import { assert } from "../base/assert.ts";
 import type { Blocking, Steps, Suspension } from "./blocking.ts";
 import type { Clock } from "./clock.ts";
 import type { Task } from "./task.ts";
-import { type WaitQueue, WouldSleepError } from "./wait-queue.ts";
+import { SpinQueue, type WaitQueue, WouldSleepError } from "./wait-queue.ts";
 
 /** Runs `call` alone, past its preemption points. Throws `WouldSleepError` where it would sleep. */
 export function runToEnd<T>(call: Blocking<T>): T {
@@ -71,7 +71,7 @@ export function* withoutSleep<T>(start: () => Blocking<T>, who: string): Steps<T
     let step = call.next();
     while (!step.done) {
       const { value } = step;
-      if (typeof value === "string") {
+      if (typeof value === "string" || value instanceof SpinQueue) {
         yield value;
         step = call.next();
       } else {

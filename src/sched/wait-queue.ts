@@ -48,3 +48,11 @@ export class WaitQueue {
     throw new WouldSleepError(this.name);
   }
 }
+
+/**
+ * Where a processor that spins for a lock stands: it does not give itself up, so this is allowed
+ * where sleep is not. One task alone would spin for ever, which the build for run-to-end refuses.
+ */
+export class SpinQueue extends WaitQueue {
+  readonly spins = true;
+}

@@ -43,7 +43,7 @@ export function* splitFolioToList(vm: Vm, folio: Folio, pieces: PageList): Steps
   if ((mem.flags[folio] & PG.writeback) !== 0) return "EBUSY";
   const mapping = vm.cache.folioMapping(folio);
   if (mem.mapping[folio] === 0) return "EBUSY";
-  if (mapping !== null && !filemapReleaseFolio(mem, mapping, folio)) return "EBUSY";
+  if (mapping !== null && !(yield* filemapReleaseFolio(mem, mapping, folio))) return "EBUSY";
   const pages = folioNrPages(mem, folio);
   const wasMapped = folioMapped(mem, folio);
   if (wasMapped) yield* tryToMigrate(vm, folio);

@@ -20,7 +20,8 @@ export function isProtocolType(type: ts.Type, checker: ts.TypeChecker): boolean 
 }
 
 export function isWaitQueue(type: ts.Type): boolean {
-  return type.getSymbol()?.name === "WaitQueue";
+  const name = type.getSymbol()?.name;
+  return name === "WaitQueue" || name === "SpinQueue";
 }
 
 /** The members of a union, or the type itself. */

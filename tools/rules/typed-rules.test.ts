@@ -93,7 +93,7 @@ export function* wrong(): Blocking<void> {
   folios.length > 0 ? lock() : 0; //!
   ops.move?.(1); //!
   (lock() as Blocking<void>); //!
-  for (const point of isBusy(1)) folios.push(point.length); //!
+  for (const point of isBusy(1)) folios.push(String(point).length); //!
   const spread = [...lock()]; //!
   folios.forEach((folio) => lock(folio)); //!
   folios.forEach(lock); //!
