@@ -111,7 +111,7 @@ function* isolateMigratepagesBlock(
     if ((flags & PG.lru) !== 0 && (!isHead || takesOrder(cc, mem.index[low + 1]))) {
       // Read before the folio is held by nobody else.
       const pages = isHead ? 1 << mem.index[low + 1] : 1;
-      if (yield* isolateFolio(cc, page as Folio)) {
+      if (yield* isolateFolio(cc, page as Folio, pages)) {
         isolated += pages;
         low += pages - 1;
         if (cc.migrateCount >= ROUND_PAGES && !cc.rescan && !cc.contended) {
@@ -180,8 +180,8 @@ function takesOrder(cc: CompactControl, order: number): boolean {
   return wanted === -1 || order < wanted;
 }
 
-/** Takes one folio off the LRU if nothing speaks against it. */
-function* isolateFolio(cc: CompactControl, folio: Folio): Steps<boolean> {
+/** Takes one folio of that many pages off the LRU if nothing speaks against it. */
+function* isolateFolio(cc: CompactControl, folio: Folio, pages: number): Steps<boolean> {
   const { mem } = cc.vm;
   yield "isolate-found";
   // A reference that keeps the folio from being freed under the tests.
@@ -193,13 +193,13 @@ function* isolateFolio(cc: CompactControl, folio: Folio): Steps<boolean> {
     return false;
   }
   yield "isolate-tested";
-  if ((mem.flags[folio] & PG.lru) === 0) {
+  // Before it was held it may have been freed, and be part of something larger by now.
+  if ((mem.flags[folio] & PG.lru) === 0 || folioNrPages(mem, folio) !== pages) {
     folioPut(mem, folio);
     return false;
   }
   mem.flags[folio] &= ~PG.lru;
   lruUnlink(mem, folio);
-  const pages = folioNrPages(mem, folio);
   mem.nodeOf(folio).isolatedPages[isolatedClass(mem, folio)] += pages;
   listAdd(mem, cc.migratepages, folio);
   cc.migrateCount += pages;

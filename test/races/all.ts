@@ -1,0 +1,19 @@
+/** Every race, for the tests that try them and for the builds of their mutants. */
+import { folioLockRaces } from "./folio-lock.ts";
+import { isolationRaces } from "./isolation.ts";
+import { moveAndPinRaces } from "./move-and-pin.ts";
+import { moveAndUnmapRaces } from "./move-and-unmap.ts";
+import { moveAndUseRaces } from "./move-and-use.ts";
+import type { Race } from "./race.ts";
+import { twoMovesRaces } from "./two-moves.ts";
+
+export { exploreRace, findFailure, replayRace, runInEveryOrder } from "./race.ts";
+
+export const allRaces: readonly Race[] = [
+  ...folioLockRaces,
+  ...isolationRaces,
+  ...moveAndUseRaces,
+  ...moveAndPinRaces,
+  ...twoMovesRaces,
+  ...moveAndUnmapRaces,
+];
