@@ -152,9 +152,26 @@ test("a folio that is freed while mlocked is no longer counted as mlocked", () =
   assert.deepEqual([...mem.nodes[0].lruPages], [0, 0, 0, 0, 0]);
 });
 
-type Action = "mlock" | "munlock" | "isolate" | "putback" | "drain" | "other cpu";
+test("an unlock that overtakes its lock in another processor's batch leaves one lock too many", () => {
+  // Linux counts no better: such a folio stays unevictable until it is freed.
+  const mem = smallMemory({ pageCount: 64, nodeOfCpu: [0, 0] });
+  const folio = folioOnLru(mem);
+  mlockFolio(mem, folio);
+  mem.cpu = 1;
+  munlockFolio(mem, folio);
+  mlockDrain(mem);
+  mlockFolio(mem, folio);
+  munlockFolio(mem, folio);
+  lruAddDrainAll(mem);
+  assert.equal(mem.prev[folio], 1);
+  assert.equal(isUnevictable(mem, folio), true);
+  folioPut(mem, folio);
+  assert.equal(mem.nodes[0].mlockedPages, 0);
+});
 
-test("once all locks are undone and all batches drained, every folio is evictable again", () => {
+type Action = "mlock" | "munlock" | "isolate" | "putback" | "drain";
+
+test("on one processor, once all locks are undone and drained, every folio is evictable again", () => {
   const action = fc.constantFrom<Action>(
     "mlock",
     "mlock",
@@ -162,19 +179,17 @@ test("once all locks are undone and all batches drained, every folio is evictabl
     "isolate",
     "putback",
     "drain",
-    "other cpu",
   );
   const steps = fc.array(fc.tuple(action, fc.nat({ max: 2 })), { maxLength: 60 });
   fc.assert(
     fc.property(steps, (list) => {
-      const mem = smallMemory({ pageCount: 64, nodeOfCpu: [0, 0] });
+      const mem = smallMemory({ pageCount: 64 });
       const folios = [0, 1, 2].map(() => folioOnLru(mem));
       const locks = folios.map(() => 0);
       const isolated = folios.map(() => false);
       for (const [name, which] of list) {
         const folio = folios[which];
-        if (name === "other cpu") mem.cpu = 1 - mem.cpu;
-        else if (name === "drain") lruAddDrain(mem);
+        if (name === "drain") lruAddDrain(mem);
         else if (name === "mlock") {
           mlockFolio(mem, folio);
           locks[which]++;
