@@ -18,7 +18,7 @@ test("no record differs, and those that cannot be set up say which line is not k
     [],
   );
   const agree = results.filter(({ result }) => result === "agree");
-  assert.ok(agree.length >= 56, `only ${agree.length} agree`);
+  assert.ok(agree.length >= 60, `only ${agree.length} agree`);
   const silent = results.filter(({ result, why }) => result === "cannot" && why === "");
   assert.deepEqual(silent, []);
 });
@@ -27,7 +27,7 @@ test("an outcome that was withheld is run all the same", () => {
   const withheld = records.filter(({ outcome }) => outcome === null);
   const ran = withheld.map((record) => replayMovePages(record, "move_pages"));
   const unknown = ran.filter(({ result }) => result === "unknown");
-  assert.ok(unknown.length >= 25, `only ${unknown.length} ran`);
+  assert.ok(unknown.length >= 27, `only ${unknown.length} ran`);
   assert.ok(unknown.every(({ got }) => got !== null));
 });
 

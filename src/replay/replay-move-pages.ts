@@ -7,6 +7,7 @@
  */
 import type { Errno } from "../base/errno.ts";
 import { ERRNO } from "../base/errno.ts";
+import { InputError } from "../base/input-error.ts";
 import { MPOL_MF, movePages } from "../callers/move-pages.ts";
 import { TraceLines } from "../events/events.ts";
 import { fillContents, verifyContents } from "../machine/contents.ts";
@@ -20,6 +21,7 @@ import {
   JUDGED_COUNTER,
   type RecordedCall,
 } from "./call-record.ts";
+import { setUp } from "./call-sentences.ts";
 import { CallWorld } from "./call-world.ts";
 import type { RecordResult } from "./result.ts";
 
@@ -50,8 +52,8 @@ export function replayMovePages(record: CallRecord, area: string): RecordResult 
   }
   if (call.pages.length !== call.count && !isNobody) return cannot("its addresses are not told");
   const world = new CallWorld(sizesOf(call));
-  const unknown = record.setup.find((line) => !world.set(line));
-  if (unknown !== undefined) return cannot(`a line of setup that is not known: ${unknown}`);
+  const unknown = setUpAll(world, record.setup);
+  if (unknown !== null) return cannot(unknown);
   const pages = call.pages.map((address) => world.pageOf(address));
   const nameless = pages.indexOf(null);
   if (nameless !== -1) return cannot(`no line of setup makes ${call.pages[nameless]}`);
@@ -61,6 +63,17 @@ export function replayMovePages(record: CallRecord, area: string): RecordResult 
   const why = outcome === null ? "" : difference(outcome, got);
   const result = outcome === null ? "unknown" : why === "" ? "agree" : "differ";
   return { id, area, result, expected: outcome, got, why };
+}
+
+/** Why the lines cannot be followed, or null. */
+function setUpAll(world: CallWorld, lines: readonly string[]): string | null {
+  try {
+    const unknown = lines.find((line) => !setUp(world, line));
+    return unknown === undefined ? null : `a line of setup that is not known: ${unknown}`;
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
 }
 
 /** Makes the call, proves that nothing was lost and takes the world down. */
