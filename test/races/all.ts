@@ -1,6 +1,7 @@
 /** Every race, for the tests that try them and for the builds of their mutants. */
 import { folioLockRaces } from "./folio-lock.ts";
 import { isolationRaces } from "./isolation.ts";
+import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
@@ -16,4 +17,5 @@ export const allRaces: readonly Race[] = [
   ...moveAndPinRaces,
   ...twoMovesRaces,
   ...moveAndUnmapRaces,
+  ...moveAndBuffersRaces,
 ];
