@@ -48,7 +48,7 @@ function suitability(cc: CompactControl): CompactResult {
 }
 
 /** Why an allocation fails: towards 0 for lack of memory, towards 1000 for fragmentation. */
-function fragmentationIndex(zone: Zone, order: number): number {
+export function fragmentationIndex(zone: Zone, order: number): number {
   let blocks = 0;
   let suitable = 0;
   for (let size = 0; size < MAX_ORDER; size++) {
