@@ -1,14 +1,18 @@
 /** Whole calls that move folios with buffers: who is waited for, and what is undone where. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut } from "../memory/folio-ref.ts";
 import type { Folio } from "../memory/memmap.ts";
 import type { AddressSpace, MigrateFolio, MigrateMode } from "../pagecache/address-space.ts";
+import { MemoryDevice, SlowDevice } from "../pagecache/block-device.ts";
 import { BH, type BufferHead } from "../pagecache/buffer-head.ts";
+import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { attachBuffers } from "../pagecache/small-buffers.ts";
+import { writeDirtyBuffer } from "../pagecache/write-buffers.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { Clock } from "../sched/clock.ts";
-import { runTasks } from "../sched/run.ts";
+import { runTasks, runToEnd } from "../sched/run.ts";
 import { Task } from "../sched/task.ts";
 import { cachedFolio, smallVm } from "../vm/small-vm.ts";
 import type { Vm } from "../vm/vm.ts";
@@ -131,4 +135,44 @@ test("an owner that would sleep for a buffer in mode async is named", () => {
     },
     { name: "SleptError", message: "sda must not sleep here and would on: buffer" },
   );
+});
+
+for (const [mode, outcome, end] of [
+  ["sync-light", 0, 400],
+  ["sync", 0, 400],
+  ["async", 1, 0],
+] as const) {
+  test(`a block on its way to the disk, held and locked: ${mode} ends with ${outcome} left`, () => {
+    const scene = new Scene(bufferMigrateFolioNorefs);
+    const { mem } = scene.vm;
+    const disk = new MemoryDevice(mem);
+    const slowness = { latencyMin: 400, latencyMax: 400, errorProbability: 0, seed: 1 };
+    scene.ring[3].state |= BH.dirty;
+    runToEnd(writeDirtyBuffer(new SlowDevice(disk, scene.clock, slowness), scene.ring[3]));
+    runTasks([scene.mover(mode)], scene.clock);
+    assert.deepEqual([scene.result?.notMoved, scene.end], [outcome, end]);
+    while (scene.clock.advance());
+    assert.equal(disk.readWord(3 * 256), 42, "written from where the bytes were");
+    assert.equal(scene.ring[3].count, 0);
+    scene.assertQuiet();
+  });
+}
+
+test("a truncated folio whose ring is in use stays, and is freed once the ring is not", () => {
+  const scene = new Scene(bufferMigrateFolio);
+  const { mem } = scene.vm;
+  const freePages = mem.zones[0].freePages;
+  scene.ring[1].get();
+  assert.ok(folioTrylock(mem, scene.folio));
+  filemapRemoveFolio(mem, scene.mapping, scene.folio);
+  folioUnlock(mem, scene.folio);
+  const mover = scene.mover("sync");
+  while (mem.events.refusals.counts.orphaned < 5) mover.step();
+  assert.equal(scene.mapping.buffers.ringCount, 1);
+  scene.ring[1].put();
+  runTasks([mover], scene.clock);
+  assert.equal(scene.result?.notMoved, 0, "nothing is left to move");
+  assert.equal(mem.events.refusals.counts.orphaned, 6);
+  assert.equal(scene.mapping.buffers.ringCount, 0);
+  assert.equal(mem.zones[0].freePages, freePages + 1);
 });

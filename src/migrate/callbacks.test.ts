@@ -13,15 +13,17 @@ import type {
   MigrateFolio,
   MigrateMode,
 } from "../pagecache/address-space.ts";
-import { filemapAddFolio, PageCache } from "../pagecache/page-cache.ts";
+import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { runToEnd } from "../sched/run.ts";
+import { Vm } from "../vm/vm.ts";
 import { fallbackMigrateFolio, filemapMigrateFolio, migrateFolio } from "./callbacks.ts";
 
 const MODES: readonly MigrateMode[] = ["async", "sync-light", "sync", "sync-no-copy"];
 
 /** A file's folio with contents 11 and an empty new one, both locked, the source isolated. */
 interface Move {
+  readonly vm: Vm;
   readonly mem: Memory;
   readonly mapping: AddressSpace;
   readonly src: Folio;
@@ -30,14 +32,15 @@ interface Move {
 
 function newMove(ops: AddressSpaceOperations = {}): Move {
   const mem = smallMemory({ pageCount: 64 });
-  const mapping = new PageCache(mem).createMapping("a file", ops);
+  const vm = new Vm(mem);
+  const mapping = vm.cache.createMapping("a file", ops);
   const [src, dst] = [0, 1].map(() => folioAlloc(mem, movableRequest(0)));
   assert.ok(src !== null && dst !== null, "the memory has room");
   for (const folio of [src, dst]) folioTrylock(mem, folio);
   mem.frames.fill(src, 11);
   mem.flags[src] |= PG.uptodate;
   filemapAddFolio(mem, mapping, src, 0);
-  return { mem, mapping, src, dst };
+  return { vm, mem, mapping, src, dst };
 }
 
 /** What an owner attaches: a word, the flag and a reference. */
@@ -49,6 +52,10 @@ function attachPrivate({ mem, src }: Move): void {
 
 function run({ mem, mapping, src, dst }: Move, callback: MigrateFolio, mode: MigrateMode): string {
   return runToEnd(callback(mem, mapping, dst, src, mode));
+}
+
+function fallBack({ vm, mapping, src, dst }: Move, mode: MigrateMode): string {
+  return runToEnd(fallbackMigrateFolio(vm, mapping, dst, src, mode));
 }
 
 /** The source must be as it was: in its file, with its references and its state. */
@@ -112,7 +119,7 @@ test("migrateFolio leaves the private reference behind: an owner with private st
   assert.equal(move.mem.refcount[move.src], 2);
 });
 
-test("without migrateFolio a dirty folio stays: it would have to be written out", () => {
+test("without migrateFolio and without writepage a dirty folio stays", () => {
   for (const [mode, outcome] of [
     ["async", "EBUSY"],
     ["sync-light", "EBUSY"],
@@ -121,7 +128,7 @@ test("without migrateFolio a dirty folio stays: it would have to be written out"
   ] as const) {
     const move = newMove();
     move.mem.flags[move.src] |= PG.dirty;
-    assert.equal(run(move, fallbackMigrateFolio, mode), outcome, mode);
+    assert.equal(fallBack(move, mode), outcome, mode);
     assertUntouched(move, 2);
     assert.equal(move.mem.events.refusals.counts.private_dirty, 1);
   }
@@ -141,7 +148,7 @@ test("without migrateFolio an owner that keeps its private state keeps the folio
   ] as const) {
     const move = newMove({ releaseFolio: keepPrivate });
     attachPrivate(move);
-    assert.equal(run(move, fallbackMigrateFolio, mode), outcome, mode);
+    assert.equal(fallBack(move, mode), outcome, mode);
     assertUntouched(move, 3);
     assert.equal(move.mem.private[move.src], 99);
     assert.equal(move.mem.events.refusals.counts.private_busy, 1);
@@ -160,7 +167,7 @@ test("without migrateFolio an owner that gives its private state up has the foli
       },
     });
     attachPrivate(move);
-    assert.equal(run(move, fallbackMigrateFolio, mode), "moved", mode);
+    assert.equal(fallBack(move, mode), "moved", mode);
     assert.equal(move.mapping.folios.load(0), move.dst);
     assert.equal(move.mem.flags[move.dst] & PG.private, 0);
     assert.equal(move.mem.refcount[move.src], 1);
@@ -170,7 +177,7 @@ test("without migrateFolio an owner that gives its private state up has the foli
 test("without migrateFolio a clean folio without private state moves as any", () => {
   for (const mode of MODES) {
     const move = newMove();
-    assert.equal(run(move, fallbackMigrateFolio, mode), "moved", mode);
+    assert.equal(fallBack(move, mode), "moved", mode);
     assert.equal(move.mapping.folios.load(0), move.dst);
   }
 });

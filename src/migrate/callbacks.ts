@@ -5,13 +5,17 @@
  * then bytes and flags. Linux: mm/migrate.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
+import { folioLock } from "../memory/folio-lock.ts";
 import { type Folio, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
 import { folioAttachPrivate, folioDetachPrivate } from "../pagecache/folio-buffers.ts";
 import { filemapReleaseFolio } from "../pagecache/page-cache.ts";
+import { folioClearDirtyForIo } from "../pagecache/writeback.ts";
 import type { Blocking } from "../sched/blocking.ts";
+import { removeMigrationPtes } from "../vm/migration-entry.ts";
+import type { Vm } from "../vm/vm.ts";
 import { folioMigrateMapping } from "./folio-mapping.ts";
 import { folioMigrateCopy, folioMigrateFlags } from "./folio-state.ts";
 
@@ -50,27 +54,48 @@ export function* filemapMigrateFolio(
 
 /**
  * For owners without `migrateFolio`: private state is given up, and then the folio moves as one
- * without. A dirty folio would have to be written out first, which takes an owner that can.
+ * without. A dirty folio is written out first, if the mode may wait for that; another try moves it.
  * Linux: `fallback_migrate_folio()`.
  */
 export function* fallbackMigrateFolio(
-  mem: Memory,
-  mapping: AddressSpace | null,
+  vm: Vm,
+  mapping: AddressSpace,
   dst: Folio,
   src: Folio,
   mode: MigrateMode,
 ): Blocking<MigrateOutcome> {
+  const { mem } = vm;
   const { refusals } = mem.events;
-  assert(mapping !== null, "the fallback is for owners, and this folio has none:", src);
   if (testFlag(mem, src, PG.dirty)) {
     refusals.refuse("private_dirty", 1, 0);
-    return mode === "async" || mode === "sync-light" ? "EBUSY" : "EINVAL";
+    if (mode === "async" || mode === "sync-light") return "EBUSY";
+    return yield* writeout(vm, mapping, src);
   }
   if (!(yield* filemapReleaseFolio(mem, mapping, src))) {
     refusals.refuse("private_busy", 1, 0);
     return mode === "sync" ? "EAGAIN" : "EBUSY";
   }
   return yield* migrateFolio(mem, mapping, dst, src, mode);
+}
+
+/**
+ * Has the owner begin to write the folio, and never moves it itself: locked again at the end, under
+ * writeback perhaps, or truncated. Linux: `writeout()`.
+ */
+function* writeout(
+  vm: Vm,
+  mapping: AddressSpace,
+  folio: Folio,
+): Blocking<"EAGAIN" | "EINVAL" | "EIO"> {
+  const { mem } = vm;
+  const { writepage } = mapping.ops;
+  if (writepage === undefined) return "EINVAL";
+  if (!folioClearDirtyForIo(mem, folio)) return "EAGAIN";
+  // The owner unlocks the folio, and then no migration entry of it may be left.
+  yield* removeMigrationPtes(vm, folio, folio);
+  const outcome = yield* writepage(mem, mapping, folio);
+  if (outcome !== "activate") yield* folioLock(mem, folio);
+  return outcome === "EIO" ? "EIO" : "EAGAIN";
 }
 
 /** The private word and its reference go from one folio to the other. */

@@ -14,12 +14,7 @@ import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
 import { MAPPING_FLAGS } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { listDel } from "../memory/page-list.ts";
-import type {
-  AddressSpace,
-  MigrateFolio,
-  MigrateMode,
-  MigrateOutcome,
-} from "../pagecache/address-space.ts";
+import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { withoutSleep } from "../sched/run.ts";
 import { removeMigrationPtes } from "../vm/migration-entry.ts";
@@ -71,20 +66,31 @@ function* moveToNewFolio(
 ): Blocking<MigrateOutcome> {
   const { mem } = vm;
   const mapping = vm.cache.folioMapping(src);
-  const callback = mapping === null ? migrateFolio : ownersCallback(mapping);
   const outcome =
     mode === "async"
       ? yield* withoutSleep(
-          () => callback(mem, mapping, dst, src, mode),
+          () => callOwner(vm, mapping, dst, src, mode),
           mapping === null ? "anonymous" : mapping.name,
         )
-      : yield* callback(mem, mapping, dst, src, mode);
+      : yield* callOwner(vm, mapping, dst, src, mode);
   // A file's page must not be freed with its mapping set; other words stay until then.
   if (outcome === "moved" && (mem.mapping[src] & MAPPING_FLAGS) === 0) mem.mapping[src] = 0;
   return outcome;
 }
 
 /** An owner that says nothing of migration gets the fallback, writeout and all. */
-function ownersCallback(mapping: AddressSpace): MigrateFolio {
-  return mapping.ops.migrateFolio ?? fallbackMigrateFolio;
+function* callOwner(
+  vm: Vm,
+  mapping: AddressSpace | null,
+  dst: Folio,
+  src: Folio,
+  mode: MigrateMode,
+): Blocking<MigrateOutcome> {
+  const { mem } = vm;
+  if (mapping === null) return yield* migrateFolio(mem, mapping, dst, src, mode);
+  const { ops } = mapping;
+  if (ops.migrateFolio === undefined) {
+    return yield* fallbackMigrateFolio(vm, mapping, dst, src, mode);
+  }
+  return yield* ops.migrateFolio(mem, mapping, dst, src, mode);
 }

@@ -36,9 +36,21 @@ export type MigrateFolio = (
   mode: MigrateMode,
 ) => Blocking<MigrateOutcome>;
 
+/**
+ * How `writepage` left the folio: unlocked, with its write begun or failed; or locked as it was, by
+ * an owner that cannot write it now. Linux: `AOP_WRITEPAGE_ACTIVATE`.
+ */
+export type WritepageOutcome = "started" | "EIO" | "activate";
+
 /** Linux: `struct address_space_operations`. */
 export interface AddressSpaceOperations {
   readonly migrateFolio?: MigrateFolio;
+  /** Begins to write a locked folio of which the caller has taken the dirty mark. */
+  readonly writepage?: (
+    mem: Memory,
+    mapping: AddressSpace,
+    folio: Folio,
+  ) => Blocking<WritepageOutcome>;
   /** Gives up the private state and its reference; false if it is in use. The folio is locked. */
   readonly releaseFolio?: (mem: Memory, mapping: AddressSpace, folio: Folio) => Steps<boolean>;
 }
