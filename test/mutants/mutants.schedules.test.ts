@@ -4,10 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allRaces } from "../races/all.ts";
+import { InputError } from "../../src/base/input-error.ts";
+import { allRaces, replayRace as replayOnEngine } from "../races/all.ts";
 import { loadMutant, replaceOnce } from "./mutant-build.ts";
 
-for (const { name, mutants } of allRaces) {
+for (const engineRace of allRaces) {
+  const { name, mutants } = engineRace;
   for (const mutant of mutants) {
     test(`${mutant.what}: found by "${name}"`, async () => {
       const {
@@ -23,7 +25,18 @@ for (const { name, mutants } of allRaces) {
       assert.equal(failure?.name, "ScheduleError", "no schedule shows the mistake");
       assert.match(failure.message, mutant.says);
       assert.throws(() => replayRace(race, failure.schedule), { message: failure.message });
+      assert.ok(stands(() => replayOnEngine(engineRace, failure.schedule)));
     });
+  }
+}
+
+/** The engine itself passes the schedule, or has no such choices. */
+function stands(replay: () => void): boolean {
+  try {
+    replay();
+    return true;
+  } catch (error) {
+    return error instanceof InputError;
   }
 }
 

@@ -45,7 +45,7 @@ class Scanner {
   }
 }
 
-/** Ranges and counts of the free scanner, as the trace tells them: "block+from-to scanned taken". */
+/** What the trace tells of the free scanner, each as "block+from-to scanned taken". */
 function scans(made: HandMadeZone): string[] {
   return made.trace.lines.flatMap((line) => {
     const found = /isolate_freepages: range=\(0x(\w+) ~ 0x(\w+)\) nr_scanned=(\d+) nr_taken=(\d+)/;
