@@ -76,6 +76,11 @@ export const STAY_ADVICE: Readonly<Record<StayReason, StayAdvice>> = {
     what: "pages that refused to move",
     remedy: "Compact again: most refusals are of a moment.",
   },
+  unmapped: {
+    pile: "held",
+    what: "pages nobody mapped",
+    remedy: "Take the snapshot again: they came or went while it was taken.",
+  },
   off_lru: {
     pile: "held",
     what: "pages in motion",

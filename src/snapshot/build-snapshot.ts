@@ -84,7 +84,7 @@ export function buildSnapshot(files: SideFiles, name: string, wanted: Side): Sna
   return {
     name,
     side: files.side ?? wanted,
-    kernel: json?.kernel ?? null,
+    kernel: json?.kernel ?? kernelOf(files),
     pageCount,
     ...columns,
     mapcount: files.mapcount?.column ?? new Int32Array(pageCount),
@@ -117,6 +117,12 @@ export function buildSummary(files: SideFiles): SnapshotSummary {
     nrFree: zones.reduce((sum, zone) => sum + zone.free, 0),
     vmstat: read(files, "vmstat", parseVmstat, new Map()),
   };
+}
+
+/** What /proc/version begins with: "Linux version 6.1.0-56-amd64 (...)". */
+function kernelOf(files: SideFiles): string | null {
+  const match = /^Linux version (\S+)/.exec(files.texts.get("version")?.text ?? "");
+  return match === null ? null : `Linux ${match[1]}`;
 }
 
 function settleFreeBlocks(

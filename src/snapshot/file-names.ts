@@ -17,6 +17,7 @@ const SIDE_FILES: ReadonlySet<string> = new Set([
   "iomem",
   "meminfo",
   "vmstat",
+  "version",
   "snapshot.json",
 ]);
 

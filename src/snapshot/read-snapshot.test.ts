@@ -196,3 +196,16 @@ test("several snapshots in one place are refused before the second is read", asy
       "pair: found several snapshots, a/before and b/before among them, expected one: name its folder",
   });
 });
+
+test("the kernel's release comes from snapshot.json, or else from /proc/version", async () => {
+  const files = filesOf(machine(), "every page");
+  files.delete("snapshot.json");
+  const without = await read(entriesOf(files, ""));
+  assert.equal(without.snapshot.kernel, null);
+  files.set(
+    "version",
+    utf8("Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) #1 SMP\n"),
+  );
+  const live = await read(entriesOf(files, ""));
+  assert.equal(live.snapshot.kernel, "Linux 6.1.0-56-amd64");
+});

@@ -32,6 +32,7 @@ export const STAY_REASONS = {
   pinned: "pinned: a device or the kernel may use the bytes where they lie",
   unevictable: "kept by mlock, and vm.compact_unevictable_allowed is 0",
   refused: "tried and refused to the end",
+  unmapped: "anonymous, and mapped by nobody when it was counted: in motion during the scan",
   off_lru: "in a batch or isolated at the moment of the snapshot",
   compound: "part of a large folio, which compaction leaves alone",
   per_cpu_free: "freed by this run, still on a processor's own list",
@@ -91,7 +92,7 @@ function stayReason(machine: Machine, pfn: Pfn): StayReason {
   if ((flags & PG.hugetlb) !== 0) return "hugetlb";
   if ((flags & PG.offline) !== 0) return "offline";
   if (mem.refcount[folio] === 0) return "per_cpu_free";
-  if (mem.mapping[folio] === 0) return (flags & PG.lru) !== 0 ? "pinned" : "kernel";
+  if (mem.mapping[folio] === 0) return (flags & PG.lru) !== 0 ? "unmapped" : "kernel";
   if ((flags & PG.lru) === 0) return "off_lru";
   if (isLeftAlone(mem, folio)) return "compound";
   if (isPinned(mem, folio)) return "pinned";
