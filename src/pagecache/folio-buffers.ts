@@ -80,7 +80,8 @@ export function* tryToFreeBuffers(
   if (testFlag(mem, folio, PG.writeback)) return false;
   yield* mapping.privateLock.lock();
   const free = dropBuffers(mem, mapping.buffers, folio);
-  // In the lock, or a buffer that is dirtied meanwhile would leave its folio clean.
+  yield "buffers-dropped";
+  // In the lock, or a folio that is dirtied meanwhile would be clean.
   if (free) clearFlag(mem, folio, PG.dirty);
   mapping.privateLock.unlock();
   return free;

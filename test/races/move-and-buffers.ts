@@ -3,15 +3,17 @@ import assert from "node:assert/strict";
 import { folioLock, folioTrylock, folioUnlock } from "../../src/memory/folio-lock.ts";
 import { folioPut } from "../../src/memory/folio-ref.ts";
 import { folioAddLru, folioIsolateLru, folioPutbackLru } from "../../src/memory/lru.ts";
-import type { Folio } from "../../src/memory/memmap.ts";
+import { type Folio, testFlag } from "../../src/memory/memmap.ts";
 import type { Memory } from "../../src/memory/memory.ts";
 import { folioAlloc, movableRequest } from "../../src/memory/page-alloc.ts";
+import { PG } from "../../src/memory/page-flags.ts";
 import {
   bufferMigrateFolio,
   bufferMigrateFolioNorefs,
 } from "../../src/migrate/buffer-callbacks.ts";
 import type { AddressSpace, MigrateFolio, MigrateMode } from "../../src/pagecache/address-space.ts";
-import type { BufferHead } from "../../src/pagecache/buffer-head.ts";
+import { BH, type BufferHead } from "../../src/pagecache/buffer-head.ts";
+import { blockDirtyFolio, markBufferDirty } from "../../src/pagecache/dirty-buffers.ts";
 import { findGetBlock } from "../../src/pagecache/find-block.ts";
 import { folioBuffers } from "../../src/pagecache/folio-buffers.ts";
 import { blockInvalidateFolio } from "../../src/pagecache/invalidate-buffers.ts";
@@ -108,6 +110,7 @@ function* writeHeldBlock(scene: Scene): Blocking<string> {
   const to = bh.folio;
   yield "writer-has-the-address";
   scene.mem.frames.writeWord(to, 0, 7);
+  yield* markBufferDirty(scene.mem, bh);
   bh.put();
   return "wrote";
 }
@@ -162,6 +165,8 @@ function moveAndUse(
       assert.equal(scene.word, 7, "the bytes are lost");
       for (const bh of scene.ring) {
         assert.equal(bh.folio, scene.device.folios.load(0), "a buffer points at another page");
+        const isDirty = testFlag(scene.mem, bh.folio, PG.dirty);
+        assert.ok((bh.state & BH.dirty) === 0 || isDirty, "a dirty buffer of a clean page");
       }
     });
   };
@@ -175,6 +180,24 @@ function moveAndFree(): RaceRun {
     const folio = scene.device.folios.load(0);
     assert.ok(folio !== null);
     assert.equal(folioBuffers(scene.mem, scene.device.buffers, folio), null, "a ring is left");
+  });
+}
+
+/** A process that had the page mapped is gone, and its entry was dirty. */
+function* dirtyFolio({ mem, device }: Scene): Blocking<string> {
+  const folio = yield* filemapGetFolio(mem, device, 0);
+  assert.ok(folio !== null, "a cached page is not found");
+  yield* blockDirtyFolio(mem, device, folio);
+  folioPut(mem, folio);
+  return "dirtied";
+}
+
+function freeAndDirty(): RaceRun {
+  const scene = new Scene();
+  scene.addTask("reclaim", freeBuffers(scene));
+  scene.addTask("zap", dirtyFolio(scene));
+  return scene.run(() => {
+    assert.ok(testFlag(scene.mem, scene.folio, PG.dirty), "the page is clean: the write is lost");
   });
 }
 
@@ -211,7 +234,7 @@ const MOVED_BEFORE_SWAP: Mutant = {
   file: CALLBACKS,
   text: 'if (outcome !== "moved") return outcome;\n  movePrivate(mem, dst, src);',
   replacement: 'movePrivate(mem, dst, src);\n  if (outcome !== "moved") return outcome;',
-  says: /./,
+  says: /rings of buffers leaked/,
 };
 
 export const moveAndBuffersRaces: readonly Race[] = [
@@ -306,6 +329,30 @@ export const moveAndBuffersRaces: readonly Race[] = [
     schedules: 25,
     outcomes: ["EAGAIN, freed", "moved, freed"],
     mutants: [NO_SECOND_LOOK, MOVED_BEFORE_SWAP],
+  },
+  {
+    name: "a page that is dirtied while its buffers are freed is dirty, with its buffers or without",
+    start: freeAndDirty,
+    schedules: 10,
+    outcomes: ["freed, dirtied", "kept, dirtied"],
+    mutants: [
+      {
+        what: "the page is cleaned after private_lock has been given up",
+        file: "src/pagecache/folio-buffers.ts",
+        text: "if (free) clearFlag(mem, folio, PG.dirty);\n  mapping.privateLock.unlock();",
+        replacement:
+          'mapping.privateLock.unlock();\n  yield "unlocked";\n' +
+          "  if (free) clearFlag(mem, folio, PG.dirty);",
+        says: /the write is lost/,
+      },
+      {
+        what: "who dirties a page does not wait for private_lock",
+        file: "src/pagecache/dirty-buffers.ts",
+        text: "yield* mapping.privateLock.lock();",
+        replacement: "mapping.privateLock.held = true;",
+        says: /the write is lost|nobody holds/,
+      },
+    ],
   },
   {
     name: "a page that is truncated while it moves is gone, old and new",
