@@ -90,6 +90,7 @@ class Alloc implements BuddyCommand {
     model.used.set(pfn, order);
     for (let page = pfn; page < pfn + (1 << order); page = (page + 1) as Pfn) {
       mem.frames.writeWord(page, 0, page);
+      assert.deepEqual([mem.flags[page], mem.index[page], mem.private[page]], [0, 0, 0]);
     }
     assertSame(model, mem);
   }
@@ -244,11 +245,25 @@ test("a block whose next merge is near goes last on its list, any other first", 
   assert.deepEqual([next(), next()], [520, 512], "with 513 the block at 512 would have order 2");
 });
 
+test("that a merge is near is asked of the next order, up to the largest block but one", () => {
+  const mem = emptyMemory(4096);
+  const [zone] = mem.zones;
+  free(mem, 700, 1, MIGRATE.movable);
+  free(mem, 516, 2, MIGRATE.movable);
+  free(mem, 514, 1, MIGRATE.movable);
+  assert.equal(takeSmallest(mem, zone, 1, MIGRATE.movable), 700, "512 and 514 are half of 512-519");
+  free(mem, 2560, 9, MIGRATE.movable);
+  free(mem, 1024, 10, MIGRATE.movable);
+  free(mem, 512, 9, MIGRATE.movable);
+  assert.equal(takeSmallest(mem, zone, 9, MIGRATE.movable), 512, "there is no order 11");
+});
+
 test("a recorded block is placed as it is, its free buddy notwithstanding", () => {
   const mem = emptyMemory(1024);
   placeFreeBlock(mem, mem.zones[0], 512 as Pfn, 0, MIGRATE.movable);
   placeFreeBlock(mem, mem.zones[0], 513 as Pfn, 0, MIGRATE.movable);
   assert.deepEqual(counts(mem), { 0: 2 });
+  assert.equal(mem.zones[0].freePages, 2);
   assert.equal(takeSmallest(mem, mem.zones[0], 0, MIGRATE.movable), 512, "first placed, first out");
 });
 
@@ -266,6 +281,21 @@ test("buddies on two sides of a zone's end do not merge", () => {
   assert.equal(low.freePages + high.freePages, 1023);
   assert.equal(mem.zoneOf(512 as Pfn), low);
   assert.equal(mem.zoneOf(513 as Pfn), high);
+  for (const zone of [low, high]) {
+    const taken = [...Array(zone.freeBlocks[0])].map(() =>
+      takeSmallest(mem, zone, 0, MIGRATE.movable),
+    );
+    for (const pfn of taken) freeOneBlock(mem, zone, pfn, 0, MIGRATE.movable);
+    assert.deepEqual([low.freeBlocks[0], high.freeBlocks[0]], [2, 1], "with the other one free");
+  }
+});
+
+test("a zone's first frame merges as any other", () => {
+  const zones = [{ startPfn: 514, spanned: 510 }];
+  const mem = smallMemory({ pageCount: 1024, zones, free: "none" });
+  free(mem, 514, 0, MIGRATE.movable);
+  free(mem, 515, 0, MIGRATE.movable);
+  assert.deepEqual(counts(mem), { 1: 1 });
 });
 
 test("a scanner gets a free block only while the zone stays above its minimum", () => {

@@ -177,6 +177,14 @@ test("a movable request that may not steal breaks the smallest block, and takes 
   assert.deepEqual([typeOf(mem, A), typeOf(mem, B)], [unmovable, reclaimable]);
 });
 
+test("a movable request that may steal takes the largest block, like any other", () => {
+  const mem = blocks({ [A]: unmovable, [B]: reclaimable });
+  free(mem, A, 7);
+  free(mem, B, 2);
+  assert.equal(take(mem, 0, movable), A);
+  assert.equal(listed(mem, reclaimable), 4);
+});
+
 test("a movable request for just the order that is there takes it where it is", () => {
   const mem = blocks({ [A]: unmovable, [B]: unmovable });
   free(mem, A, 2);
@@ -203,6 +211,23 @@ test("a pageblock that the zone's end cuts gives the found block alone", () => {
   assert.equal(take(mem, 0, unmovable), A);
   assert.equal(listed(mem, movable), 8);
   assert.equal(typeOf(mem, A), movable);
+});
+
+test("a pageblock that ends with the zone is stolen whole", () => {
+  const mem = blocks({ [C]: movable });
+  free(mem, C, 5);
+  free(mem, C + 64, 3);
+  assert.equal(take(mem, 0, unmovable), C + 64);
+  assert.equal(listed(mem, movable), 0);
+});
+
+test("of a pageblock that begins before the zone, what lies below the found block stays", () => {
+  const mem = blocks({ [A]: movable }, { startPfn: A + 40, spanned: 2048 - A - 40 });
+  free(mem, A + 64, 3);
+  free(mem, A + 96, 5);
+  free(mem, A + 128, 2);
+  assert.equal(take(mem, 0, unmovable), A + 128);
+  assert.equal(listed(mem, movable), 8);
 });
 
 test("each theft below a pageblock raises the watermarks by one, up to half as much again", () => {

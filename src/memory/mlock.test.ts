@@ -141,15 +141,21 @@ test("the batch flushes with the 15th entry, and at once while batches are disab
   assert.equal(mem.prev[folio], 16);
 });
 
-test("a folio that is freed while mlocked is no longer counted as mlocked", () => {
-  const mem = smallMemory({ pageCount: 64 });
-  const folio = folioOnLru(mem);
-  mlockFolio(mem, folio);
-  mlockDrain(mem);
-  folioPut(mem, folio);
-  assert.equal(mem.nodes[0].mlockedPages, 0);
-  assert.equal(counted(mem).unevictable_pgs_cleared, 1);
-  assert.deepEqual([...mem.nodes[0].lruPages], [0, 0, 0, 0, 0]);
+test("a folio that is freed while mlocked is no longer counted as mlocked, however large", () => {
+  for (const order of [0, 2]) {
+    const mem = smallMemory({ pageCount: 64 });
+    const folio = folioAlloc(mem, { ...movableRequest(0), order });
+    assert.ok(folio !== null);
+    folioAddLru(mem, folio);
+    lruAddDrain(mem);
+    mlockFolio(mem, folio);
+    mlockDrain(mem);
+    assert.equal(mem.nodes[0].mlockedPages, 1 << order);
+    folioPut(mem, folio);
+    assert.equal(mem.nodes[0].mlockedPages, 0);
+    assert.equal(counted(mem).unevictable_pgs_cleared, 1 << order);
+    assert.deepEqual([...mem.nodes[0].lruPages], [0, 0, 0, 0, 0]);
+  }
 });
 
 test("an unlock that overtakes its lock in another processor's batch leaves one lock too many", () => {

@@ -86,7 +86,22 @@ test("a new page has one reference, no flags and no private word", () => {
   const folio = folioAlloc(mem, movableRequest(0));
   assert.ok(folio !== null);
   assert.deepEqual([mem.refcount[folio], mem.flags[folio], mem.private[folio]], [1, 0, 0]);
+  assert.equal(mem.index[folio], 0);
   assert.equal(mem.events.vmstat.snapshot().pgalloc, 1);
+});
+
+test("small blocks come by way of the processor's own lists, others straight from the zone", () => {
+  const zones = [{ startPfn: 0, spanned: 1024, pcp: { high: 256, batch: 8 } }];
+  for (const [order, kept] of [
+    [0, 7],
+    [3, 8],
+    [4, 0],
+    [8, 0],
+  ]) {
+    const mem = smallMemory({ pageCount: 1024, zones });
+    allocPages(mem, { ...NORMAL, order });
+    assert.equal(mem.zones[0].pcp[0].count, kept, `order ${order}`);
+  }
 });
 
 test("a folio of order 1 or more is a compound, and none is null", () => {

@@ -109,15 +109,16 @@ test("a folio on the LRU leaves its list as it is freed, active or not", () => {
   }
 });
 
-test("a compound comes apart into as many pages as it had, each poisoned", () => {
+test("a compound comes apart into as many pages as it had, each poisoned and as new", () => {
   const mem = smallMemory({ pageCount: 64 });
-  const folio = newFolio(mem, 3);
+  const folio = newFolio(mem, 4);
+  mem.index[folio + 5] = 3;
   folioPut(mem, folio);
   assert.equal(mem.zones[0].freePages, 63);
-  assert.equal(mem.events.vmstat.snapshot().pgfree, 8);
-  for (let at = 0; at < 8; at++) {
+  assert.equal(mem.events.vmstat.snapshot().pgfree, 16);
+  for (let at = 1; at < 16; at++) {
     const page = (folio + at) as Pfn;
-    assert.equal(mem.flags[page] & (PG.head | PG.tail), 0);
+    assert.deepEqual([mem.flags[page], mem.index[page], mem.private[page]], [0, 0, 0]);
     assert.equal(mem.frames.readWord(page, 0), POISON_WORD);
   }
 });

@@ -119,6 +119,31 @@ test("a large block that follows frees flushes everything", () => {
   assert.equal(pcp.count, 0, "a pageblock is over high at once");
 });
 
+test("a large block that follows no frees stays, up to the orders that are not costly", () => {
+  for (const factor of [0, 1]) {
+    for (const order of [0, 1, 3]) {
+      const mem = emptyMemory(64, 4);
+      pcpOf(mem).freeFactor = factor;
+      freeToPcp(mem, 512 as Pfn, order);
+      const stays = factor === 0 || order === 0;
+      assert.equal(pcpOf(mem).count, stays ? 1 << order : 0, `order ${order}, factor ${factor}`);
+    }
+  }
+});
+
+test("whole pageblocks have two lists: one for movable memory, one for all other", () => {
+  const mem = emptyMemory(4096, 8);
+  const [zone] = mem.zones;
+  setPageblockMigratetype(mem, 1024 as Pfn, unmovable);
+  setPageblockMigratetype(mem, 1536 as Pfn, reclaimable);
+  for (const pfn of [512, 1024, 1536]) freeToPcp(mem, pfn as Pfn, 9);
+  assert.deepEqual(lengths(mem, pcpOf(mem)), [1, 2]);
+  assert.equal(takeFromPcp(mem, zone, 9, unmovable), 1536, "the last freed of the two");
+  assert.equal(takeFromPcp(mem, zone, 9, movable), 512);
+  drainPcp(mem, zone, 0);
+  assert.equal(countFreeBlocks(mem, zone, 9, unmovable), 1);
+});
+
 test("an empty list is filled with a batch of its order, two blocks at least", () => {
   for (const [order, blocks] of [
     [0, 8],
@@ -226,6 +251,9 @@ function allocCommand(order: number, type: Migratetype): PcpCommand {
       if (pfn !== -1) {
         assert.equal(model.used.has(pfn), false, "nobody else has the page");
         model.used.set(pfn, order);
+        for (let page = pfn; page < pfn + (1 << order); page = (page + 1) as Pfn) {
+          assert.deepEqual([mem.flags[page], mem.index[page], mem.private[page]], [0, 0, 0]);
+        }
       }
       assertConserved(model, mem);
     },

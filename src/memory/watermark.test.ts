@@ -67,9 +67,13 @@ test("CMA memory counts for movable requests only, as pages and as blocks", () =
   assert.equal(ok(mem, 6, 0, ALLOC.cma), true);
   const beside = zoneWith([
     [3, MIGRATE.unmovable],
+    [3, MIGRATE.unmovable],
+    [3, MIGRATE.unmovable],
     [6, MIGRATE.cma],
   ]);
-  assert.equal(ok(beside, 4, 0), false);
+  assert.equal(ok(beside, 4, 0), false, "enough pages, and the block is CMA's");
+  assert.equal(ok(beside, 4, 0, ALLOC.cma), true);
+  assert.equal(ok(beside, 7, -100, ALLOC.cma | ALLOC.highatomic), false);
 });
 
 test("the highatomic reserve is for urgent requests, which may also use half of the minimum", () => {
@@ -87,12 +91,16 @@ test("the highatomic reserve is for urgent requests, which may also use half of 
 });
 
 test("isolated blocks count for nobody", () => {
+  const all = ALLOC.cma | ALLOC.highatomic;
   const mem = zoneWith([
+    [0, MIGRATE.movable],
+    [0, MIGRATE.movable],
     [0, MIGRATE.movable],
     [9, MIGRATE.isolate],
   ]);
-  assert.equal(ok(mem, 0, 1, ALLOC.cma | ALLOC.highatomic), false);
-  assert.equal(ok(mem, 1, 0, ALLOC.cma | ALLOC.highatomic), false);
+  assert.equal(ok(mem, 0, 3), false);
+  assert.equal(ok(mem, 0, 2), true);
+  assert.equal(ok(mem, 1, 0, all), false, "3 - 1 pages are over the mark, and no block is there");
 });
 
 test("a request that could use a higher zone leaves the reserve of this one alone", () => {
