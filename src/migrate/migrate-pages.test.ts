@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TraceLines } from "../events/events.ts";
+import { folioTestLarge } from "../memory/folio.ts";
 import { folioTrylock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut, folioTryPin } from "../memory/folio-ref.ts";
 import { lruAddDrain } from "../memory/lru.ts";
@@ -9,6 +10,7 @@ import { PG } from "../memory/page-flags.ts";
 import { listEmpty, listFirst, listIsEnd } from "../memory/page-list.ts";
 import type { AddressSpace, MigrateMode } from "../pagecache/address-space.ts";
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
+import type { Blocking } from "../sched/blocking.ts";
 import { runToEnd } from "../sched/run.ts";
 import { anonymousPage, cachedFolio, smallVm } from "../vm/small-vm.ts";
 import type { Vm } from "../vm/vm.ts";
@@ -209,6 +211,72 @@ test("a huge folio is a batch by itself and counts as huge and by its pages", ()
   assert.deepEqual(caller.left, [busy]);
   assert.equal(caller.isolated, 512);
   for (const folio of [huge, small]) assert.equal(caller.vm.mem.refcount[folio], 0);
+});
+
+/** A target that has single pages only. */
+function giveSinglesOnly({ vm, target }: Caller): void {
+  const getNew = target.getNew.bind(target);
+  target.getNew = function* (src): Blocking<Folio | null> {
+    return folioTestLarge(vm.mem, src) ? null : yield* getNew(src);
+  };
+}
+
+test("a huge folio for which there is no huge page is split, and its pages move one by one", () => {
+  const caller = new Caller(8192);
+  const { mem } = caller.vm;
+  const before = mem.listsInUse;
+  caller.isolate(9);
+  caller.isolate();
+  giveSinglesOnly(caller);
+  assert.deepEqual(caller.migrate(), { notMoved: 0, error: null, succeededPages: 513 });
+  assert.deepEqual(caller.counted, {
+    pgmigrate_success: 513,
+    thp_migration_fail: 1,
+    thp_migration_split: 1,
+  });
+  assert.deepEqual([caller.left, caller.isolated, mem.listsInUse], [[], 0, before]);
+  for (let offset = 0; offset < 513; offset++) {
+    const folio = caller.mapping.folios.load(offset);
+    assert.ok(folio !== null);
+    assert.equal(folioTestLarge(mem, folio), false);
+    assert.equal(mem.frames.readWord(folio, 0), offset % 512 === 0 ? offset + 1 : 0);
+  }
+});
+
+test("pages of a split folio get one try, and those that stay count as pages alone", () => {
+  const caller = new Caller(8192);
+  const { mem } = caller.vm;
+  const huge = caller.isolate(2);
+  giveSinglesOnly(caller);
+  const { target } = caller;
+  const getNew = target.getNew.bind(target);
+  target.getNew = (src) => {
+    // The split is over: somebody takes hold of the page that is tried.
+    if (src === huge + 2) folioGet(mem, src);
+    return getNew(src);
+  };
+  assert.deepEqual(caller.migrate(), { notMoved: 1, error: null, succeededPages: 3 });
+  assert.deepEqual(caller.left, [huge + 2]);
+  assert.equal(target.given.length, 4);
+  assert.deepEqual(caller.counted, { pgmigrate_success: 3, pgmigrate_fail: 1 });
+});
+
+test("a large folio that cannot be split, or is a hinting fault's, ends the call without memory", () => {
+  for (const [isHeld, reason] of [
+    [true, "compaction"],
+    [false, "numa_misplaced"],
+  ] as const) {
+    const caller = new Caller(8192);
+    const large = caller.isolate(2);
+    const behind = caller.isolate();
+    if (isHeld) folioGet(caller.vm.mem, large);
+    giveSinglesOnly(caller);
+    assert.equal(caller.migrate("sync", reason).error, "ENOMEM");
+    assert.deepEqual(caller.left, [large, behind]);
+    assert.equal(folioTestLarge(caller.vm.mem, large), true);
+    assert.equal(caller.vm.mem.flags[large] & PG.locked, 0);
+    assert.deepEqual(caller.counted, { pgmigrate_fail: 4 });
+  }
 });
 
 test("start and end are told in the kernel's words, with mode and reason", () => {
