@@ -2,7 +2,7 @@
  * The world of a call record: a machine of the recorded shape, its processes, and what they map.
  *
  * Regions are mapped in the order in which they are named, pages are touched in ascending order.
- * What a record says of them is in `call-sentences.ts`.
+ * What a record says of them is in `sentences/`.
  */
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/input-error.ts";

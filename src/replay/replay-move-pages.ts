@@ -21,9 +21,9 @@ import {
   JUDGED_COUNTER,
   type RecordedCall,
 } from "./call-record.ts";
-import { setUp } from "./call-sentences.ts";
 import { CallWorld } from "./call-world.ts";
 import type { RecordResult } from "./result.ts";
+import { setUp } from "./sentences/set-up.ts";
 
 /** What a record's status holds where the kernel wrote nothing. */
 const UNTOUCHED = -9999;

@@ -1,0 +1,46 @@
+/**
+ * Follows the `setup` lines of call records: the one parser, over the sentences of every subject.
+ *
+ * A line is tried whole, then clause by clause at its semicolons. One that no sentence fits makes
+ * the record one that cannot be replayed; nothing is guessed.
+ */
+import type { CallWorld } from "../call-world.ts";
+import { ANONYMOUS } from "./anonymous.ts";
+import { FILES } from "./files.ts";
+import { HOLDERS } from "./holders.ts";
+import { PROCESSES } from "./processes.ts";
+import { type Sentence, sentence } from "./sentence.ts";
+
+/** Nothing is to be done for these: addresses that the call names by themselves. */
+const ADDRESSES: readonly Sentence[] = [
+  sentence("^(?:0|0x[\\da-f]+)?$", () => {}),
+  sentence("^address \\w+\\+\\d+$", () => {}),
+];
+
+/** The first that fits is taken. */
+const SENTENCES: readonly Sentence[] = [
+  ...ADDRESSES,
+  ...ANONYMOUS,
+  ...PROCESSES,
+  ...FILES,
+  ...HOLDERS,
+];
+
+/**
+ * Does what a line of `setup` says; false if any of it is not known.
+ *
+ * Throws `InputError` for a line about something that no earlier line made.
+ */
+export function setUp(world: CallWorld, line: string): boolean {
+  return say(world, line) || line.split("; ").every((clause) => say(world, clause));
+}
+
+function say(world: CallWorld, clause: string): boolean {
+  for (const { sentence, make } of SENTENCES) {
+    const match = sentence.exec(clause);
+    if (match === null) continue;
+    make(world, match.groups ?? {});
+    return true;
+  }
+  return false;
+}
