@@ -12,7 +12,7 @@
 import type { Errno } from "../base/errno.ts";
 import { ERRNO } from "../base/errno.ts";
 import { MIGRATE } from "../memory/constants.ts";
-import { folioNrPages, folioOrder, pageFolio } from "../memory/folio.ts";
+import { folioNrPages, folioOrder, pageFolio, pageMapcount } from "../memory/folio.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioIsolateLru, lruCacheDisable, lruCacheEnable } from "../memory/lru.ts";
 import { isolatedClass } from "../memory/lru-list.ts";
@@ -152,7 +152,8 @@ class MovePagesRun {
     const folio = pageFolio(mem, page);
     let outcome: "queued" | "there" | Errno = "queued";
     if (mem.nodeOf(page).id === node) outcome = "there";
-    else if (mem.mapcount[page] > 1 && (call.flags & MPOL_MF.moveAll) === 0) outcome = "EACCES";
+    else if (pageMapcount(mem, page) > 1 && (call.flags & MPOL_MF.moveAll) === 0)
+      outcome = "EACCES";
     else if (!folioIsolateLru(mem, folio)) outcome = "EBUSY";
     else {
       listAddTail(mem, this.queued, folio);

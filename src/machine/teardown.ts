@@ -61,6 +61,7 @@ function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
   const { tables } = vm;
   assert(mem.listsInUse === listsAtRest, "page lists leaked:", mem.listsInUse - listsAtRest);
   assert(tables.leavesInUse === 0, "page tables leaked:", tables.leavesInUse);
+  assert(tables.hugeInUse === 0, "huge entries leaked:", tables.hugeInUse);
   assert(vm.cache.buffers.ringCount === 0, "rings of buffers leaked:", vm.cache.buffers.ringCount);
   const anonVmas = vm.anonVmas.filter((anonVma) => anonVma !== undefined).length;
   assert(anonVmas === 0, "anon_vmas leaked:", anonVmas);

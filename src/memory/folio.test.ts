@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  folioEntireMapcount,
   folioMapcount,
   folioMapped,
   folioNrPages,
   folioOrder,
   folioTestLarge,
   pageFolio,
+  pageMapcount,
   prepCompound,
   unprepCompound,
 } from "./folio.ts";
@@ -85,9 +87,29 @@ test("a folio's map count sums its pages' and the mappings of the whole", () => 
   mem.mapping[folio + 1] = 4;
   mem.mapcount[folio + 4] = 100;
   assert.equal(folioMapcount(mem, folio), 7);
+  assert.equal(folioEntireMapcount(mem, folio), 4);
+  assert.deepEqual(
+    [0, 1, 3].map((at) => pageMapcount(mem, (folio + at) as Pfn)),
+    [5, 4, 6],
+  );
   const single = (HEAD + 8) as Folio;
   mem.mapcount[single] = 3;
   mem.mapping[single + 1] = 9;
   assert.equal(folioMapcount(mem, single), 3, "a single page has no first tail");
+  assert.equal(pageMapcount(mem, single), 3);
+  assert.equal(folioEntireMapcount(mem, single), 0);
   assert.equal(folioMapped(mem, single), true);
+});
+
+test("one mapping of any kind makes a large folio mapped", () => {
+  const mem = emptyMemory();
+  const folio = prepCompound(mem, HEAD, 2);
+  mem.mapping[folio + 1] = 1;
+  assert.equal(folioMapped(mem, folio), true);
+  mem.mapping[folio + 1] = 0;
+  mem.mapcount[folio + 3] = 1;
+  assert.equal(folioMapped(mem, folio), true);
+  mem.mapcount[folio + 3] = 0;
+  mem.mapcount[folio + 4] = 1;
+  assert.equal(folioMapped(mem, folio), false, "the page behind it");
 });

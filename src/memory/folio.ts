@@ -62,6 +62,19 @@ export function unprepCompound(mem: Memmap, head: Folio): void {
   }
 }
 
+/**
+ * Huge entries that map the folio, each all of it: one mapping and one reference each, and none of
+ * them in any page's own `mapcount`. Linux: `folio_entire_mapcount()`.
+ */
+export function folioEntireMapcount(mem: Memmap, folio: Folio): number {
+  return (mem.flags[folio] & PG.head) !== 0 ? mem.mapping[folio + 1] : 0;
+}
+
+/** Entries of both sizes that map the page. Linux: `page_mapcount()`. */
+export function pageMapcount(mem: Memmap, page: Pfn): number {
+  return mem.mapcount[page] + folioEntireMapcount(mem, pageFolio(mem, page));
+}
+
 /** Page table entries that map any part of the folio. Linux: `folio_mapcount()`. */
 export function folioMapcount(mem: Memmap, folio: Folio): number {
   if ((mem.flags[folio] & PG.head) === 0) return mem.mapcount[folio];
@@ -73,5 +86,9 @@ export function folioMapcount(mem: Memmap, folio: Folio): number {
 
 /** Linux: `folio_mapped()`. */
 export function folioMapped(mem: Memmap, folio: Folio): boolean {
-  return folioMapcount(mem, folio) !== 0;
+  if ((mem.flags[folio] & PG.head) === 0) return mem.mapcount[folio] !== 0;
+  if (mem.mapping[folio + 1] !== 0) return true;
+  const end = folio + folioNrPages(mem, folio);
+  for (let page: number = folio; page < end; page++) if (mem.mapcount[page] !== 0) return true;
+  return false;
 }

@@ -5,12 +5,17 @@
  * changing the entry is two array accesses. The levels above a leaf are plain directories: no page
  * of the machine is spent on them, as a snapshot already holds the tables' own frames.
  *
+ * A huge entry stands in the place of a leaf and maps 512 pages by itself. It has a number of the
+ * same pool, and `PTE.huge` among its bits. Whoever looks for a single entry (`find`) does not see
+ * it; whoever must not miss it asks `findHuge`, or `lookUp` for either. Its number is given away
+ * again once it is cleared or split: look it up anew after being preempted.
+ *
  * Protection: the page table lock; each function here is atomic.
  * Linux: mm/memory.c, mm/pgtable-generic.c.
  */
 import { assert } from "../base/assert.ts";
 
-/** Entries of a leaf, and leaves of a middle directory. */
+/** Entries of a leaf, leaves of a middle directory, pages of a huge entry. */
 const FANOUT = 512;
 const FANOUT_SHIFT = 9;
 const FANOUT_MASK = 511;
@@ -33,7 +38,10 @@ export const NO_ENTRY = -1;
 export class PageTables {
   private readonly chunks: Int32Array[] = [];
   private readonly idle: number[] = [];
+  private readonly idleHuge: number[] = [];
   private leafCount = 0;
+  /** Leaves cut up into huge entries; they stay so. */
+  private hugeLeafCount = 0;
 
   /** PTE bits of the entry. */
   bits(entry: number): number {
@@ -76,44 +84,133 @@ export class PageTables {
     this.idle.push(first);
   }
 
+  /** An empty huge entry. */
+  takeHuge(): number {
+    if (this.idleHuge.length === 0) {
+      const first = this.takeLeaf();
+      this.hugeLeafCount++;
+      for (let entry = first + FANOUT - 1; entry >= first; entry--) this.idleHuge.push(entry);
+    }
+    const entry = this.idleHuge.pop();
+    assert(entry !== undefined, "no huge entry in a leaf cut up for them");
+    return entry;
+  }
+
+  releaseHuge(entry: number): void {
+    assert(this.bits(entry) === 0, "release of a huge entry that maps a folio:", entry);
+    this.idleHuge.push(entry);
+  }
+
   get leavesInUse(): number {
-    return this.leafCount - this.idle.length;
+    return this.leafCount - this.hugeLeafCount - this.idle.length;
+  }
+
+  get hugeInUse(): number {
+    return this.hugeLeafCount * FANOUT - this.idleHuge.length;
   }
 }
 
 /** The directories of one process. */
 export class PageDirectory {
   private readonly tables: PageTables;
-  /** By the upper bits of the virtual page number: leaves, as the first entry + 1, or 0. */
+  /**
+   * By the upper bits of the virtual page number, then by the next 9: a leaf as its first entry
+   * + 1, a huge entry as its complement, which is negative, or 0.
+   */
   private readonly middles: (Int32Array | undefined)[] = [];
 
   constructor(tables: PageTables) {
     this.tables = tables;
   }
 
-  /** The entry for a virtual page, or NO_ENTRY where no table is. */
+  /** The entry for a virtual page, or NO_ENTRY where no table is; a huge entry is not one. */
   find(vpn: number): number {
     const middle = this.middles[vpn >>> (2 * FANOUT_SHIFT)];
     if (middle === undefined) return NO_ENTRY;
     const leaf = middle[(vpn >>> FANOUT_SHIFT) & FANOUT_MASK];
-    return leaf === 0 ? NO_ENTRY : leaf - 1 + (vpn & FANOUT_MASK);
+    return leaf <= 0 ? NO_ENTRY : leaf - 1 + (vpn & FANOUT_MASK);
   }
 
-  /** The entry for a virtual page, with the tables that it takes. */
+  /** The huge entry that covers a virtual page, or NO_ENTRY. Linux: `pmd_offset()`. */
+  findHuge(vpn: number): number {
+    const slot = this.slotOf(vpn);
+    return slot < 0 ? ~slot : NO_ENTRY;
+  }
+
+  /** The entry of either size that covers a virtual page, or NO_ENTRY. */
+  lookUp(vpn: number): number {
+    const slot = this.slotOf(vpn);
+    if (slot === 0) return NO_ENTRY;
+    return slot < 0 ? ~slot : slot - 1 + (vpn & FANOUT_MASK);
+  }
+
+  /** Whether neither a leaf nor a huge entry covers the virtual page. Linux: `pmd_none()`. */
+  isVacant(vpn: number): boolean {
+    return this.slotOf(vpn) === 0;
+  }
+
+  /** The entry for a virtual page, with the tables that it takes; no huge entry may be there. */
   make(vpn: number): number {
-    const upper = vpn >>> (2 * FANOUT_SHIFT);
-    this.middles[upper] ??= new Int32Array(FANOUT);
-    const middle = this.middles[upper];
+    const middle = this.makeMiddle(vpn);
     const slot = (vpn >>> FANOUT_SHIFT) & FANOUT_MASK;
+    assert(middle[slot] >= 0, "a single entry inside a huge one at", vpn);
     if (middle[slot] === 0) middle[slot] = this.tables.takeLeaf() + 1;
     return middle[slot] - 1 + (vpn & FANOUT_MASK);
   }
 
-  /** Gives every leaf back; all entries must be empty. */
+  /** The huge entry that covers a virtual page, empty if new; no leaf may be there. */
+  makeHuge(vpn: number): number {
+    const middle = this.makeMiddle(vpn);
+    const slot = (vpn >>> FANOUT_SHIFT) & FANOUT_MASK;
+    assert(middle[slot] <= 0, "a huge entry where a page table is, at", vpn);
+    if (middle[slot] === 0) middle[slot] = ~this.tables.takeHuge();
+    return ~middle[slot];
+  }
+
+  /** Empties the huge entry that covers a virtual page, and leaves nothing in its place. */
+  clearHuge(vpn: number): void {
+    this.dropHuge(vpn, 0);
+  }
+
+  /**
+   * Puts an empty leaf in the place of a huge entry, whatever that holds; returns its first entry.
+   *
+   * The caller fills it in with what the huge entry said. Linux: `pmd_populate()` of a split.
+   */
+  splitHuge(vpn: number): number {
+    const first = this.tables.takeLeaf();
+    this.dropHuge(vpn, first + 1);
+    return first;
+  }
+
+  /** Gives every table back; all entries must be empty. */
   release(): void {
     for (const middle of this.middles) {
-      for (const leaf of middle ?? []) if (leaf !== 0) this.tables.releaseLeaf(leaf - 1);
+      for (const slot of middle ?? []) {
+        if (slot > 0) this.tables.releaseLeaf(slot - 1);
+        else if (slot < 0) this.tables.releaseHuge(~slot);
+      }
     }
     this.middles.length = 0;
+  }
+
+  private slotOf(vpn: number): number {
+    const middle = this.middles[vpn >>> (2 * FANOUT_SHIFT)];
+    return middle === undefined ? 0 : middle[(vpn >>> FANOUT_SHIFT) & FANOUT_MASK];
+  }
+
+  private makeMiddle(vpn: number): Int32Array {
+    const upper = vpn >>> (2 * FANOUT_SHIFT);
+    this.middles[upper] ??= new Int32Array(FANOUT);
+    return this.middles[upper];
+  }
+
+  private dropHuge(vpn: number, slot: number): void {
+    const entry = this.findHuge(vpn);
+    assert(entry !== NO_ENTRY, "no huge entry at", vpn);
+    const middle = this.makeMiddle(vpn);
+    middle[(vpn >>> FANOUT_SHIFT) & FANOUT_MASK] = slot;
+    this.tables.set(entry, 0, 0);
+    this.tables.releaseHuge(entry);
   }
 }

@@ -20,6 +20,8 @@ export const PTE = {
   migrationRead: 0x100,
   migrationReadExclusive: 0x200,
   migrationWrite: 0x400,
+  /** Maps 512 pages from the frame on, or is the migration entry for them. Linux: _PAGE_PSE. */
+  huge: 0x800,
 } as const;
 
 /** Any of the three kinds. Linux: `is_migration_entry()`. */

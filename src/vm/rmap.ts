@@ -9,7 +9,7 @@
  * Linux: mm/rmap.c.
  */
 import { assert } from "../base/assert.ts";
-import { folioMapped, pageFolio } from "../memory/folio.ts";
+import { folioEntireMapcount, folioMapped, folioTestLarge, pageFolio } from "../memory/folio.ts";
 import { folioTestAnon, MAPPING_ANON, mappingId, mappingWord } from "../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
@@ -56,6 +56,20 @@ export function removeRmap(mem: Memory, page: Pfn, vma: Vma): void {
   assert(mem.mapcount[page] > 0, "a mapping is removed that was never added:", page);
   mem.mapcount[page]--;
   if ((vma.flags & VM.locked) !== 0) munlockFolio(mem, pageFolio(mem, page));
+}
+
+/** One more huge entry maps all of the folio. */
+export function addRmapHuge(mem: Memory, folio: Folio, vma: Vma): void {
+  assert(folioTestLarge(mem, folio), "a huge entry for a single page:", folio);
+  mem.mapping[folio + 1]++;
+  if ((vma.flags & VM.locked) !== 0) mlockFolio(mem, folio);
+}
+
+/** One huge entry fewer maps the folio. */
+export function removeRmapHuge(mem: Memory, folio: Folio, vma: Vma): void {
+  assert(folioEntireMapcount(mem, folio) > 0, "a huge mapping that was never added:", folio);
+  mem.mapping[folio + 1]--;
+  if ((vma.flags & VM.locked) !== 0) munlockFolio(mem, folio);
 }
 
 /**
