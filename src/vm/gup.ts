@@ -15,13 +15,16 @@ import { NO_ENTRY } from "./page-tables.ts";
 import { PTE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
 
+/** What the device may write to; a page that processes share gets its copy first. */
+const WRITABLE = PTE.present | PTE.write;
+
 /** Pins the page at `vpn`, faulting it in for writing: the device may. */
 export function* pinUserPage(vm: Vm, mm: Mm, vpn: number): Blocking<Folio | FaultError> {
   const { mem, tables } = vm;
   for (;;) {
     const entry = mm.directory.find(vpn);
     const bits = entry === NO_ENTRY ? 0 : tables.bits(entry);
-    if ((bits & (PTE.present | PTE.special)) !== PTE.present) {
+    if ((bits & (WRITABLE | PTE.special)) !== WRITABLE) {
       const page = yield* userPage(vm, mm, vpn, "write");
       if (typeof page === "string") return page;
       continue;
