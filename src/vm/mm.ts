@@ -26,7 +26,8 @@ export const VM = {
 export class AnonVma {
   /** Index in `Vm.anonVmas`; what the mapping word carries. Never used again. */
   readonly id: number;
-  vmas: Vma[] = [];
+  /** A walk meets those that join while it is on, and passes over those that leave. */
+  readonly vmas: Set<Vma> = new Set();
   /** Migrations that rely on it; with its VMAs, what keeps it alive. */
   refcount = 0;
 

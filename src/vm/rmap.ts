@@ -19,10 +19,16 @@ import { type AnonVma, VM, type Vma } from "./mm.ts";
 import { NO_ENTRY } from "./page-tables.ts";
 import type { Vm } from "./vm.ts";
 
-const NO_VMAS: readonly Vma[] = [];
+const NO_VMAS: ReadonlySet<Vma> = new Set();
 
-/** The VMAs in which the folio may be mapped. */
-export function rmapVmas(vm: Vm, folio: Folio): readonly Vma[] {
+/**
+ * The VMAs in which the folio may be mapped, in the order in which they joined.
+ *
+ * In Linux a walk holds the lock of the tree, and who joins or leaves waits for its end. Here those
+ * are atomic and need not wait: a walk that is under way meets who joins, whose entries may be
+ * copies of those that it has seen to, and passes over who has left.
+ */
+export function rmapVmas(vm: Vm, folio: Folio): ReadonlySet<Vma> {
   const word = vm.mem.mapping[folio];
   if (word === 0) return NO_VMAS;
   const id = mappingId(word);

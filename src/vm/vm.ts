@@ -21,7 +21,7 @@ export class Vm {
   /** By id; undefined once nobody shares it any more. */
   readonly anonVmas: (AnonVma | undefined)[] = [];
   /** By address space id: the VMAs that map the file. Linux: `i_mmap`. */
-  readonly fileVmas: Vma[][] = [];
+  readonly fileVmas: Set<Vma>[] = [];
 
   /** Made when it is first read from. */
   zeroPage: Pfn | null = null;
@@ -49,8 +49,8 @@ export class Vm {
   mapFile(mm: Mm, range: VmaRange, mapping: AddressSpace, flags: number = VM.read | VM.write): Vma {
     const vma = new Vma(mm, range, flags | VM.shared, mapping);
     insertVma(mm, vma);
-    this.fileVmas[mapping.id] ??= [];
-    this.fileVmas[mapping.id].push(vma);
+    this.fileVmas[mapping.id] ??= new Set();
+    this.fileVmas[mapping.id].add(vma);
     return vma;
   }
 
@@ -73,7 +73,7 @@ export class Vm {
     vma.endVpn = vpn;
     const part = new Vma(mm, upper, flags, mapping);
     insertVma(mm, part);
-    if (mapping !== null) this.fileVmas[mapping.id].push(part);
+    if (mapping !== null) this.fileVmas[mapping.id].add(part);
     if (anonVma !== null) this.joinAnonVma(part, anonVma);
     return part;
   }
@@ -81,19 +81,19 @@ export class Vm {
   /** Takes a VMA without pages out of every list. */
   dropVma(vma: Vma): void {
     const { mm, mapping, anonVma } = vma;
-    mm.vmas.splice(placeOf(mm.vmas, vma), 1);
-    // The reverse map's lists are replaced, not changed: a walk of one may be under way, and would
-    // pass over a VMA. Such a walk then finds no page in this one.
-    if (mapping !== null) this.fileVmas[mapping.id] = without(this.fileVmas[mapping.id], vma);
+    const at = mm.vmas.indexOf(vma);
+    assert(at !== -1, "a VMA that its process does not have:", vma.startVpn);
+    mm.vmas.splice(at, 1);
+    if (mapping !== null) this.fileVmas[mapping.id].delete(vma);
     if (anonVma !== null) {
-      anonVma.vmas = without(anonVma.vmas, vma);
+      anonVma.vmas.delete(vma);
       this.reapAnonVma(anonVma);
     }
   }
 
   /** Forgets an anon_vma without VMAs and without references. Linux: `put_anon_vma()`. */
   reapAnonVma(anonVma: AnonVma): void {
-    if (anonVma.vmas.length === 0 && anonVma.refcount === 0) {
+    if (anonVma.vmas.size === 0 && anonVma.refcount === 0) {
       this.anonVmas[anonVma.id] = undefined;
     }
   }
@@ -106,7 +106,7 @@ export class Vm {
 
   private joinAnonVma(vma: Vma, anonVma: AnonVma): void {
     vma.anonVma = anonVma;
-    anonVma.vmas.push(vma);
+    anonVma.vmas.add(vma);
   }
 }
 
@@ -116,14 +116,4 @@ function insertVma(mm: Mm, vma: Vma): void {
   const before = mm.vmas[place - 1];
   assert(before === undefined || before.endVpn <= vma.startVpn, "VMAs overlap at", vma.startVpn);
   mm.vmas.splice(place, 0, vma);
-}
-
-function without(vmas: readonly Vma[], vma: Vma): Vma[] {
-  return vmas.toSpliced(placeOf(vmas, vma), 1);
-}
-
-function placeOf(vmas: readonly Vma[], vma: Vma): number {
-  const at = vmas.indexOf(vma);
-  assert(at !== -1, "a VMA is not where it should be:", vma.startVpn);
-  return at;
 }

@@ -2,6 +2,7 @@
 import { folioLockRaces } from "./folio-lock.ts";
 import { isolationRaces } from "./isolation.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
+import { moveAndForkRaces } from "./move-and-fork.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
@@ -17,5 +18,6 @@ export const allRaces: readonly Race[] = [
   ...moveAndPinRaces,
   ...twoMovesRaces,
   ...moveAndUnmapRaces,
+  ...moveAndForkRaces,
   ...moveAndBuffersRaces,
 ];

@@ -1,0 +1,56 @@
+/** A move against a process that forks while its page moves, and against one that leaves before. */
+import assert from "node:assert/strict";
+import type { Blocking } from "../../src/sched/blocking.ts";
+import { runToEnd } from "../../src/sched/run.ts";
+import { readUser } from "../../src/vm/fault.ts";
+import { forkMm } from "../../src/vm/fork.ts";
+import { anonymousPage, sharePage } from "../../src/vm/small-vm.ts";
+import { exitMm } from "../../src/vm/zap.ts";
+import type { Race, RaceRun } from "./race.ts";
+import { move, World } from "./world.ts";
+
+/** One of two processes that share the page ends, then the other forks. */
+function leaveForkAndMove(): RaceRun {
+  const world = new World();
+  const { vm } = world;
+  const page = anonymousPage(vm, 7);
+  const leaver = sharePage(vm, page);
+  const readers = [page.mm];
+  world.addTask(
+    "mover",
+    move(world, () => page.folio),
+  );
+  function* leaveAndFork(): Blocking<string> {
+    yield "leaver-begins";
+    exitMm(vm, leaver.mm);
+    yield "forker-begins";
+    const child = forkMm(vm, page.mm, "child");
+    assert.ok(child !== null, "there is memory for a fork");
+    readers.push(child);
+    return "forked";
+  }
+  world.addTask("forker", leaveAndFork());
+  const check = (): void => {
+    for (const mm of readers) assert.equal(runToEnd(readUser(vm, mm, page.vpn, 0)), 7);
+    world.finish();
+  };
+  return { tasks: world.tasks, check, outcome: () => world.outcome() };
+}
+
+export const moveAndForkRaces: readonly Race[] = [
+  {
+    name: "a child that is forked while a page moves gets the page back as its parent does",
+    start: leaveForkAndMove,
+    schedules: 150,
+    outcomes: ["moved, forked"],
+    mutants: [
+      {
+        what: "a walk meets those alone who were there when it began",
+        file: "src/vm/migration-entry.ts",
+        text: "for (const vma of rmapVmas(vm, dst)) {",
+        replacement: "for (const vma of [...rmapVmas(vm, dst)]) {",
+        says: /a migration entry of an unlocked folio/,
+      },
+    ],
+  },
+];
