@@ -9,6 +9,7 @@ import type { Frames } from "../src/memory/frames.ts";
 import { lruAddDrainAll } from "../src/memory/lru.ts";
 import type { Pfn } from "../src/memory/memmap.ts";
 import { drainAllPages } from "../src/memory/pcp.ts";
+import { runToEnd } from "../src/sched/run.ts";
 import { anonymousFault } from "../src/vm/fault.ts";
 import { zapRange } from "../src/vm/zap.ts";
 
@@ -60,7 +61,7 @@ export function fragmentedMachine(pageCount: number, share: number, frames: Fram
   const pages = pageCount - 2 * WATERMARK_MIN;
   const vma = vm.mapAnonymous(mm, mm.freeRange(pages));
   for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-    anonymousFault(vm, vma, vpn, mm.directory.make(vpn));
+    runToEnd(anonymousFault(vm, vma, vpn));
   }
   const random = new Random(1);
   for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {

@@ -11,18 +11,18 @@
  */
 import type { Errno } from "../base/errno.ts";
 import { ERRNO } from "../base/errno.ts";
-import { MIGRATE } from "../memory/constants.ts";
-import { folioNrPages, folioOrder, pageFolio, pageMapcount } from "../memory/folio.ts";
+import { folioNrPages, pageFolio, pageMapcount } from "../memory/folio.ts";
 import { folioPut } from "../memory/folio-ref.ts";
+import { GFP, GFP_HIGHUSER_MOVABLE } from "../memory/gfp.ts";
 import { folioIsolateLru, lruCacheDisable, lruCacheEnable } from "../memory/lru.ts";
 import { isolatedClass } from "../memory/lru-list.ts";
 import type { Folio, PageList } from "../memory/memmap.ts";
-import { folioAlloc } from "../memory/page-alloc.ts";
 import { listAddTail, listEmpty } from "../memory/page-list.ts";
+import { allocMigrationTarget } from "../migrate/alloc-migration-target.ts";
 import { migratePages } from "../migrate/migrate-pages.ts";
 import type { MigrationTarget } from "../migrate/migrate-run.ts";
 import { putbackMovablePages } from "../migrate/putback.ts";
-import type { Blocking, Steps } from "../sched/blocking.ts";
+import type { Blocking } from "../sched/blocking.ts";
 import { followPage, vmaMigratable } from "../vm/follow-page.ts";
 import type { Mm } from "../vm/mm.ts";
 import type { Vm } from "../vm/vm.ts";
@@ -206,15 +206,9 @@ class NodeTarget implements MigrationTarget {
     this.node = node;
   }
 
-  *getNew(src: Folio): Steps<Folio | null> {
-    const { mem } = this.vm;
+  *getNew(src: Folio): Blocking<Folio | null> {
     yield "alloc-migration-target";
-    return folioAlloc(mem, {
-      order: folioOrder(mem, src),
-      migratetype: MIGRATE.movable,
-      node: this.node,
-      highestZone: "Movable",
-      onlyNode: true,
-    });
+    const gfp = GFP_HIGHUSER_MOVABLE | GFP.thisNode;
+    return yield* allocMigrationTarget(this.vm.mem, src, { node: this.node, gfp });
   }
 }

@@ -7,6 +7,7 @@
 import { assert } from "../base/assert.ts";
 import { type KernelProfile, PROFILES } from "../base/profile.ts";
 import { Events } from "../events/events.ts";
+import { type AllocHooks, noAllocHooks } from "./alloc-hooks.ts";
 import { PAGEBLOCK_NR_PAGES } from "./constants.ts";
 import type { Frames } from "./frames.ts";
 import { LruBatches } from "./lru-batch.ts";
@@ -46,6 +47,8 @@ export class Memory extends Memmap {
   profile: KernelProfile = PROFILES["6.1"];
   /** Empty what the rooms above keep for one processor; called with every drain of all batches. */
   readonly cpuDrains: ((cpu: number) => void)[] = [];
+  /** Who makes room when the free lists are short. */
+  readonly allocHooks: AllocHooks = noAllocHooks();
   /** While above zero no folio rests in a batch. Linux: `lru_disable_count`. */
   lruDisableCount = 0;
 

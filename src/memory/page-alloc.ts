@@ -2,15 +2,20 @@
  * Allocation: a block of 2^order pages from the nearest zone that can spare it.
  *
  * Zones are tried from the wanted node outwards and from high to low; first with the low
- * watermark, then with the minimum. What else could be done for the caller (reclaim, compaction)
- * belongs to higher rooms. A new page has one reference, no flags, nothing in `private`: that is
- * what the destination of a migration must look like.
- * Linux: `__alloc_pages()`, `post_alloc_hook()`.
+ * watermark, then with the minimum. A new page has one reference, no flags, nothing in `private`:
+ * that is what the destination of a migration must look like.
+ *
+ * `allocPages` is atomic and has the lists alone. `allocPagesGfp` goes on to the slow path, where
+ * room is made (`alloc-hooks.ts`): its caller may sleep there, holds no spin lock, and looks again
+ * at whatever may have changed meanwhile.
+ * Linux: `__alloc_pages()`, `get_page_from_freelist()`, `post_alloc_hook()`.
  */
 import { assert } from "../base/assert.ts";
 import { VM_EVENT } from "../events/vmstat.ts";
+import type { Blocking } from "../sched/blocking.ts";
 import { MAX_ORDER, MIGRATE, type Migratetype, ZONE_TYPES, type ZoneType } from "./constants.ts";
 import { prepCompound } from "./folio.ts";
+import type { GfpRequest } from "./gfp.ts";
 import type { Folio, Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
 import type { Node } from "./node.ts";
@@ -28,7 +33,12 @@ export interface AllocRequest {
   readonly highestZone: ZoneType;
   /** Only `node` will do. Linux: __GFP_THISNODE. */
   readonly onlyNode?: true;
+  /** By id, the nodes that will do; all if absent. Linux: the nodemask. */
+  readonly nodes?: readonly number[];
 }
+
+/** How much a zone must keep back. Linux: ALLOC_WMARK_MIN and so on. */
+export type Watermark = "watermarkMin" | "watermarkLow" | "watermarkHigh";
 
 /** A request for one movable page, as a fault on anonymous memory makes it. */
 export function movableRequest(node: number): AllocRequest {
@@ -42,25 +52,54 @@ export function folioAlloc(mem: Memory, request: AllocRequest): Folio | null {
   return request.order > 0 ? prepCompound(mem, pfn, request.order) : (pfn as Folio);
 }
 
+/** As `folioAlloc`, by way of the slow path where the lists do not serve the request. */
+export function* folioAllocGfp(mem: Memory, request: GfpRequest): Blocking<Folio | null> {
+  const pfn = yield* allocPagesGfp(mem, request);
+  if (pfn === -1) return null;
+  return request.order > 0 ? prepCompound(mem, pfn, request.order) : (pfn as Folio);
+}
+
 /** Returns the first of 2^order pages, the first with one reference; -1 if none can be had. */
 export function allocPages(mem: Memory, request: AllocRequest): Pfn {
+  const flags = allocFlags(request);
+  const pfn = getPageFromFreelist(mem, request, "watermarkLow", flags);
+  return pfn === -1 ? getPageFromFreelist(mem, request, "watermarkMin", flags) : pfn;
+}
+
+/** As `allocPages`, by way of the slow path. Linux: `__alloc_pages()`. */
+function* allocPagesGfp(mem: Memory, request: GfpRequest): Blocking<Pfn> {
+  const { slowPath } = mem.allocHooks;
+  if (slowPath === null) return allocPages(mem, request);
+  const pfn = getPageFromFreelist(mem, request, "watermarkLow", allocFlags(request));
+  return pfn === -1 ? yield* slowPath(request) : pfn;
+}
+
+/** What the lists have above one watermark; `flags` are ALLOC bits. -1 if nothing. */
+function getPageFromFreelist(
+  mem: Memory,
+  request: AllocRequest,
+  mark: Watermark,
+  flags: number,
+): Pfn {
   const { order, migratetype } = request;
   assert(order >= 0 && order < MAX_ORDER, "no block has order", order);
   const highest = ZONE_TYPES.indexOf(request.highestZone);
-  const flags = migratetype === MIGRATE.movable ? ALLOC.cma : 0;
-  for (const mark of ["watermarkLow", "watermarkMin"] as const) {
-    for (const node of nodesFrom(mem, request)) {
-      for (let at = node.zones.length - 1; at >= 0; at--) {
-        const zone = node.zones[at];
-        if (ZONE_TYPES.indexOf(zone.type) > highest) continue;
-        const wanted = zone[mark] + zone.watermarkBoost;
-        if (!zoneWatermarkOk(mem, zone, order, wanted, highest, flags)) continue;
-        const pfn = takePages(mem, zone, order, migratetype);
-        if (pfn !== -1) return pfn;
-      }
+  for (const node of nodesFrom(mem, request)) {
+    for (let at = node.zones.length - 1; at >= 0; at--) {
+      const zone = node.zones[at];
+      if (ZONE_TYPES.indexOf(zone.type) > highest) continue;
+      const wanted = zone[mark] + zone.watermarkBoost;
+      if (!zoneWatermarkOk(mem, zone, order, wanted, highest, flags)) continue;
+      const pfn = takePages(mem, zone, order, migratetype);
+      if (pfn !== -1) return pfn;
     }
   }
   return -1 as Pfn;
+}
+
+/** What the kind of request allows. Linux: `gfp_to_alloc_flags_cma()`. */
+function allocFlags({ migratetype }: AllocRequest): number {
+  return migratetype === MIGRATE.movable ? ALLOC.cma : 0;
 }
 
 /** Takes a block from one zone with no thought for its watermarks. Linux: `rmqueue()`. */
@@ -83,9 +122,11 @@ export function prepNewPage(mem: Memory, pfn: Pfn): void {
   mem.refcount[pfn] = 1;
 }
 
-function nodesFrom(mem: Memory, { node, onlyNode }: AllocRequest): readonly Node[] {
+/** The nodes that may give, nearest first. Linux: the zonelist and its nodemask. */
+function nodesFrom(mem: Memory, { node, onlyNode, nodes }: AllocRequest): readonly Node[] {
   const wanted = mem.nodes[node];
   if (onlyNode || mem.nodes.length === 1) return [wanted];
   const distance = ({ id }: Node): number => wanted.distances[id];
-  return [...mem.nodes].sort((a, b) => distance(a) - distance(b));
+  const sorted = [...mem.nodes].sort((a, b) => distance(a) - distance(b));
+  return nodes === undefined ? sorted : sorted.filter(({ id }) => nodes.includes(id));
 }

@@ -77,7 +77,7 @@ export class CallWorld {
     for (const page of which) {
       const vpn = startVpn + page;
       const vma = vmaOf(mm, vpn);
-      anonymousFault(this.machine.vm, vma, vpn, mm.directory.make(vpn), node);
+      runToEnd(anonymousFault(this.machine.vm, vma, vpn, node));
     }
   }
 

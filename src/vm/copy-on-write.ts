@@ -4,23 +4,34 @@
  * PG_anonExclusive says that a page is one process's alone and may be made writable as it is. A
  * fork clears it; a write then copies the page, unless nobody else holds it any more.
  *
- * Each function stands for a section under the page table lock. Linux: `do_wp_page()`,
- * `wp_page_copy()`, mm/memory.c, 6.1.
+ * Each plain function stands for a section under the page table lock. A copy may sleep for its
+ * page: the old folio is held meanwhile, and the entry looked at again afterwards.
+ * Linux: `do_wp_page()`, `wp_page_copy()`, mm/memory.c, 6.1.
  */
 
 import { pageFolio } from "../memory/folio.ts";
-import { folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
+import { folioGet, folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
+import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
 import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
+import type { Blocking } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
 import { PTE } from "./pte.ts";
 import { addRmap, removeRmap, setAnonOwner } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
 
+/** "again": the entry is no longer what it was, and the use starts over. */
+type WriteFaultOutcome = "done" | "again" | "SIGBUS";
+
 /** Makes an entry that maps a page writable, with a page of its own where that takes one. */
-export function writeFault(vm: Vm, vma: Vma, vpn: number, entry: number): "done" | "SIGBUS" {
+export function* writeFault(
+  vm: Vm,
+  vma: Vma,
+  vpn: number,
+  entry: number,
+): Blocking<WriteFaultOutcome> {
   const { mem, tables } = vm;
   const page = mem.pfn(tables.pfn(entry));
   const folio = pageFolio(mem, page);
@@ -28,7 +39,7 @@ export function writeFault(vm: Vm, vma: Vma, vpn: number, entry: number): "done"
   if (!isShared && !testFlag(mem, page, PG.anonExclusive)) {
     // A batch's reference is nobody's: it must not cost a copy.
     if (mem.refcount[folio] > 1) lruAddDrain(mem);
-    if (mem.refcount[folio] > 1) return copyPage(vm, vma, vpn, entry, folio);
+    if (mem.refcount[folio] > 1) return yield* copyPage(vm, vma, vpn, entry);
     setFlag(mem, page, PG.anonExclusive);
   }
   tables.set(entry, page, tables.bits(entry) | PTE.write);
@@ -62,14 +73,28 @@ export function tryShareAnonymous(vm: Vm, folio: Folio): boolean {
   return true;
 }
 
-function copyPage(vm: Vm, vma: Vma, vpn: number, entry: number, old: Folio): "done" | "SIGBUS" {
-  const { mem } = vm;
-  const copy = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
-  if (copy === null) return "SIGBUS";
-  const page = mem.pfn(vm.tables.pfn(entry));
-  mem.frames.copy(copy, page);
-  mapNewAnonymous(vm, vma, vpn, entry, copy);
-  removeRmap(mem, page, vma);
+function* copyPage(vm: Vm, vma: Vma, vpn: number, entry: number): Blocking<WriteFaultOutcome> {
+  const { mem, tables } = vm;
+  const page = mem.pfn(tables.pfn(entry));
+  const bits = tables.bits(entry);
+  const old = pageFolio(mem, page);
+  folioGet(mem, old);
+  const near = mem.nodeOfCpu[mem.cpu];
+  const copy = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
+  const isSame =
+    vma.mm.directory.find(vpn) === entry &&
+    tables.pfn(entry) === page &&
+    tables.bits(entry) === bits;
+  let outcome: WriteFaultOutcome = copy === null ? "SIGBUS" : "again";
+  if (copy !== null && isSame) {
+    mem.frames.copy(copy, page);
+    mapNewAnonymous(vm, vma, vpn, entry, copy);
+    removeRmap(mem, page, vma);
+    folioPut(mem, old);
+    outcome = "done";
+  } else if (copy !== null) {
+    folioPut(mem, copy);
+  }
   folioPut(mem, old);
-  return "done";
+  return outcome;
 }

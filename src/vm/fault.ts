@@ -3,16 +3,23 @@
  *
  * A use finds the entry present with the right permission, or faults and tries again. From the
  * moment that the entry is found until the word is read or written nothing else runs, as the
- * processor and the TLB flush of an unmapping would have it. Linux: mm/memory.c, 6.1.
+ * processor and the TLB flush of an unmapping would have it.
+ *
+ * A fault that needs a new page may sleep for it. It then looks at the VMA and the entry again, and
+ * where either has changed it gives the page back and the use starts over.
+ * Linux: mm/memory.c, 6.1.
  */
 
+import { folioPut } from "../memory/folio-ref.ts";
+import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
 import type { Pfn } from "../memory/memmap.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { folioAllocGfp } from "../memory/page-alloc.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { mapNewAnonymous, writeFault } from "./copy-on-write.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
-import { PTE, PTE_MIGRATION } from "./pte.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
 import { mapZeroPage } from "./zero-page.ts";
 
@@ -67,31 +74,41 @@ export function* userPage(
     }
     if ((bits & PTE_MIGRATION) !== 0) yield* migrationEntryWait(vm, entry);
     else if ((bits & PTE.present) !== 0 && (bits & PTE.special) === 0) {
-      if (writeFault(vm, vma, vpn, entry) === "SIGBUS") return "SIGBUS";
+      if ((yield* writeFault(vm, vma, vpn, entry)) === "SIGBUS") return "SIGBUS";
     } else if (vma.mapping !== null) return "SIGBUS";
     else if (access === "read") {
       if (!mapZeroPage(vm, entry)) return "SIGBUS";
-    } else if (anonymousFault(vm, vma, vpn, entry) === null) return "SIGBUS";
+    } else if ((yield* anonymousFault(vm, vma, vpn)) === "SIGBUS") return "SIGBUS";
   }
 }
 
 /**
- * A new zeroed page for an empty entry; null without memory.
+ * A new zeroed page for an entry that is empty or special; "again" if it no longer is.
  *
  * From `node` outwards; the processor's own if none is named. Linux: `do_anonymous_page()`.
  */
-export function anonymousFault(
+export function* anonymousFault(
   vm: Vm,
   vma: Vma,
   vpn: number,
-  entry: number,
   node?: number,
-): Pfn | null {
+): Blocking<"done" | "again" | "SIGBUS"> {
   const { mem } = vm;
-  const folio = folioAlloc(mem, movableRequest(node ?? mem.nodeOfCpu[mem.cpu]));
-  if (folio === null) return null;
+  const near = node ?? mem.nodeOfCpu[mem.cpu];
+  const folio = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
+  if (folio === null) return "SIGBUS";
+  const entry = vma.mm.vmaAt(vpn) === vma ? vma.mm.directory.make(vpn) : NO_ENTRY;
+  if (entry === NO_ENTRY || !takesNewPage(vm.tables.bits(entry))) {
+    folioPut(mem, folio);
+    return "again";
+  }
   mem.frames.clear(folio);
   mapNewAnonymous(vm, vma, vpn, entry, folio);
   vma.mm.rssPages++;
-  return folio;
+  return "done";
+}
+
+/** Nothing is mapped, or nothing but the zero page. */
+function takesNewPage(bits: number): boolean {
+  return bits === PTE_NONE || (bits & PTE.special) !== 0;
 }

@@ -1,0 +1,36 @@
+/**
+ * What the allocator asks of the rooms above it when the free lists do not serve a request.
+ *
+ * The allocator itself only looks at lists and watermarks. Making room (kswapd, compaction, direct
+ * reclaim) belongs to callers, which supply these in machine/; each is null until then, and a
+ * request that meets null gets what the lists alone can give. Callers of an allocation never call
+ * a hook: they call `allocPagesGfp`.
+ */
+import type { Blocking } from "../sched/blocking.ts";
+import type { ZoneType } from "./constants.ts";
+import type { GfpRequest } from "./gfp.ts";
+import type { Pfn } from "./memmap.ts";
+import type { Zone } from "./zone.ts";
+
+export interface AllocHooks {
+  /**
+   * Goes on where the lists ended; returns the first page as `allocPages` does, or -1.
+   *
+   * Sleeps only for a request with `GFP.directReclaim`. Linux: `__alloc_pages_slowpath()`.
+   */
+  slowPath: ((request: GfpRequest) => Blocking<Pfn>) | null;
+  /**
+   * Reclaims on behalf of a request that waits. Returns the number of base pages that it freed: 0
+   * is no progress. Linux: `__perform_reclaim()`, `try_to_free_pages()`.
+   */
+  directReclaim: ((request: GfpRequest) => Blocking<number>) | null;
+  /** Base pages of the zone that reclaim could free at best. Linux: `zone_reclaimable_pages()`. */
+  reclaimablePages: ((zone: Zone) => number) | null;
+  /** Has the node's kswapd look after the zone; never sleeps. Linux: `wakeup_kswapd()`. */
+  wakeKswapd: ((zone: Zone, order: number, highestZone: ZoneType, gfp: number) => void) | null;
+}
+
+/** No room above has supplied anything. */
+export function noAllocHooks(): AllocHooks {
+  return { slowPath: null, directReclaim: null, reclaimablePages: null, wakeKswapd: null };
+}
