@@ -62,6 +62,7 @@ export function* userPage(
   const wanted = access === "write" ? PTE.present | PTE.write : PTE.present;
   for (;;) {
     yield "user-access";
+    if (mm.mmapLock.held) yield* mm.mmapLock.wait();
     const vma = mm.vmaAt(vpn);
     if (vma === null) return "SIGSEGV";
     if ((vma.flags & (access === "write" ? VM.write : VM.read)) === 0) return "SIGSEGV";

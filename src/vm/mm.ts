@@ -8,6 +8,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
+import { Mutex } from "../sched/mutex.ts";
 import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
 
 /** Linux: VM_*. */
@@ -38,7 +39,8 @@ export class AnonVma {
 
 export class Vma {
   readonly mm: Mm;
-  readonly startVpn: number;
+  /** Changes only while exec moves a stack. */
+  startVpn: number;
   /** One past the last virtual page; smaller after a split. */
   endVpn: number;
   readonly pgoff: number;
@@ -74,6 +76,8 @@ export class Mm {
   /** Ascending, disjoint. */
   readonly vmas: Vma[] = [];
   readonly directory: PageDirectory;
+  /** Held over changes of the VMAs that are made in steps; who uses the memory waits. */
+  readonly mmapLock: Mutex = new Mutex("mmap_lock");
   /** Pages mapped, migration entries included. */
   rssPages = 0;
 

@@ -4,10 +4,33 @@
  * Entries lose at once what is no longer allowed; what is newly allowed they get when it is used.
  * Linux: `mprotect_fixup()`, `change_pte_range()`.
  */
-import { VM, type Vma } from "./mm.ts";
+import { type Mm, VM, type Vma } from "./mm.ts";
 import { NO_ENTRY } from "./page-tables.ts";
 import { PTE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
+
+/**
+ * Sets the permissions of a stretch of virtual pages; VMAs that reach beyond it are split.
+ *
+ * "ENOMEM" at the first hole, as Linux says it; what lies before it has been changed by then.
+ */
+export function protectRange(
+  vm: Vm,
+  mm: Mm,
+  startVpn: number,
+  endVpn: number,
+  allowed: number,
+): "done" | "ENOMEM" {
+  for (let vpn = startVpn; vpn < endVpn; ) {
+    const found = mm.vmaAt(vpn);
+    if (found === null) return "ENOMEM";
+    const vma = found.startVpn < vpn ? vm.splitVma(found, vpn) : found;
+    if (vma.endVpn > endVpn) vm.splitVma(vma, endVpn);
+    protectVma(vm, vma, allowed);
+    vpn = vma.endVpn;
+  }
+  return "done";
+}
 
 /** Sets the permissions of a whole VMA; `allowed` is VM.read, VM.write, both or 0. */
 export function protectVma(vm: Vm, vma: Vma, allowed: number): void {

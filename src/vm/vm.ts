@@ -78,6 +78,15 @@ export class Vm {
     return part;
   }
 
+  /** A second VMA for pages of `vma`, behind it in the reverse map's order. Linux: `copy_vma()`. */
+  copyVma(vma: Vma, range: VmaRange): Vma {
+    const copy = new Vma(vma.mm, range, vma.flags, vma.mapping);
+    insertVma(vma.mm, copy);
+    if (vma.mapping !== null) this.fileVmas[vma.mapping.id].add(copy);
+    if (vma.anonVma !== null) this.joinAnonVma(copy, vma.anonVma);
+    return copy;
+  }
+
   /** Takes a VMA without pages out of every list. */
   dropVma(vma: Vma): void {
     const { mm, mapping, anonVma } = vma;

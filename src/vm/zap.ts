@@ -32,6 +32,7 @@ export function unmapVma(vm: Vm, vma: Vma): void {
 
 /** Unmaps a stretch of virtual pages, of as many VMAs as it touches. Linux: `do_munmap()`. */
 export function unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): void {
+  if (startVpn >= endVpn) return;
   for (const vma of [...mm.vmas]) {
     if (vma.endVpn <= startVpn || vma.startVpn >= endVpn) continue;
     const middle = vma.startVpn < startVpn ? vm.splitVma(vma, startVpn) : vma;

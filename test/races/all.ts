@@ -4,6 +4,7 @@ import { isolationRaces } from "./isolation.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
+import { moveAndRemapRaces } from "./move-and-remap.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
 import type { Race } from "./race.ts";
@@ -18,6 +19,7 @@ export const allRaces: readonly Race[] = [
   ...moveAndPinRaces,
   ...twoMovesRaces,
   ...moveAndUnmapRaces,
+  ...moveAndRemapRaces,
   ...moveAndForkRaces,
   ...moveAndBuffersRaces,
 ];
