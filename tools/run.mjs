@@ -17,6 +17,7 @@ const stamp = path.join(root, "dist/.sources");
 const commands = {
   start: (args) => runBundle("dist/cli.js", ["start", ...args]),
   godwit: (args) => runBundle("dist/cli.js", args),
+  soak: (args) => runBundle("dist/soak/main.js", args),
   bench: (args) => runBundle("dist/bench/main.js", args),
   build,
   test,
@@ -89,7 +90,7 @@ function buildIfStale() {
 
 /** Every file that a build may read, with its size and the time of its last change. */
 function describeSources() {
-  const files = ["src", "bench", "web", "tools/build"].flatMap(filesUnder);
+  const files = ["src", "bench", "soak", "web", "tools/build"].flatMap(filesUnder);
   return [...files, "package-lock.json"]
     .filter((file) => !file.endsWith(".test.ts"))
     .map((file) => {

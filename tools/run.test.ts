@@ -29,6 +29,7 @@ before(() => {
   write("src/base/a.plain.test.ts", testFile("plain"));
   write("src/base/a.schedules.test.ts", testFile("steps"));
   write("bench/main.ts", "/** Nothing to measure. */\n");
+  write("soak/main.ts", "/** Nothing to soak. */\n");
 });
 
 after(() => rmSync(project, { recursive: true }));
@@ -105,7 +106,7 @@ test("each test runs on the builds that its name asks for", () => {
 test("what is asked for wrongly ends with status 2", () => {
   const { status, stderr } = run(["compact"]);
   assert.equal(status, 2);
-  assert.match(stderr, /^usage: .*start\|godwit\|bench\|build\|test/);
+  assert.match(stderr, /^usage: .*start\|godwit\|soak\|bench\|build\|test/);
   assert.equal(run(["test", "no such path"]).status, 2);
 });
 

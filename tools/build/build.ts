@@ -1,21 +1,22 @@
 /**
  * Builds what users run: `node --import tsx tools/build/build.ts`.
  *
- * Each entry becomes one bundle in dist/, packages included, in the build for run-to-end. The
- * licences of those packages go with it.
+ * Each entry becomes one bundle in dist/, packages included: in the build for run-to-end, or with
+ * its steps where tasks must be suspended. The licences of those packages go with it.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { build, type Metafile } from "esbuild";
+import { build, type Metafile, type Plugin } from "esbuild";
 import { plainForm } from "./plain-plugin.ts";
 import { root } from "./sources.ts";
 
 /** Name of the bundle in dist/, without ".js" -> its source. */
-const entries: Readonly<Record<string, string>> = {
+const plainEntries: Record<string, string> = {
   cli: "src/cli/main.ts",
   "bench/main": "bench/main.ts",
 };
+const stepsEntries: Record<string, string> = { "soak/main": "soak/main.ts" };
 
 /** Packages that are not modules themselves ask for Node's own by `require`. */
 const requireForPackages = [
@@ -26,21 +27,25 @@ const requireForPackages = [
 const started = performance.now();
 await rm(path.join(root, "dist"), { recursive: true, force: true });
 await mkdir(path.join(root, "dist"));
-const metafile = await bundle();
-if (metafile === null) {
+const plain = await bundle(plainEntries, [plainForm]);
+const steps = await bundle(stepsEntries, []);
+if (plain === null || steps === null) {
   console.error(`build failed after ${seconds()} s`);
   process.exitCode = 1;
 } else {
-  await writeFile(path.join(root, "dist/licenses.txt"), licensesOf(metafile));
-  console.error(`built ${describe(metafile)} in ${seconds()} s`);
+  await writeFile(path.join(root, "dist/licenses.txt"), licensesOf(plain));
+  console.error(`built ${describe(plain)}, ${describe(steps)} in ${seconds()} s`);
 }
 
 /** Null if a source is wrong: esbuild has then printed what and where. */
-async function bundle(): Promise<Metafile | null> {
+async function bundle(
+  entryPoints: Record<string, string>,
+  plugins: Plugin[],
+): Promise<Metafile | null> {
   try {
     const { metafile } = await build({
       absWorkingDir: root,
-      entryPoints: { ...entries },
+      entryPoints,
       outdir: "dist",
       bundle: true,
       platform: "node",
@@ -50,7 +55,7 @@ async function bundle(): Promise<Metafile | null> {
       banner: { js: ["#!/usr/bin/env node", ...requireForPackages].join("\n") },
       logLevel: "warning",
       metafile: true,
-      plugins: [plainForm],
+      plugins,
     });
     return metafile;
   } catch (error) {

@@ -13,7 +13,18 @@ function topTexts(): TextFile[] {
 }
 
 test("nothing is left over", () => {
-  const folders = ["src", "web", "tools", "test", "bench", "scenarios", "examples", "docs", ".ci"];
+  const folders = [
+    "src",
+    "web",
+    "tools",
+    "test",
+    "bench",
+    "soak",
+    "scenarios",
+    "examples",
+    "docs",
+    ".ci",
+  ];
   const texts = [...readTexts(...folders), ...topTexts()];
   assert.ok(texts.some(({ path }) => path === "package.json"));
   assert.deepEqual(leftOvers(texts), []);

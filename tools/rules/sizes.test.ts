@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { readCode } from "./files.ts";
 import { largerThanWished, oversized } from "./sizes.ts";
 
-const code = readCode("src", "web", "tools", "test", "bench", "scenarios", "examples");
+const code = readCode("src", "web", "tools", "test", "bench", "soak", "scenarios", "examples");
 
 test("modules and functions can be taken in at once", (t) => {
   assert.ok(code.length > 0);

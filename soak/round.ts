@@ -1,0 +1,44 @@
+/** One machine, from its first process to its teardown. */
+import { mix32 } from "../src/base/random.ts";
+import { addMovers } from "./movers.ts";
+import type { Outcomes } from "./outcomes.ts";
+import { SHAPES, type SoakShape } from "./shapes.ts";
+import { UserProcess } from "./user-process.ts";
+import { World } from "./world.ts";
+
+/** Looks at the whole machine, and bursts between them. */
+const EPOCHS = 40;
+const EPOCH_BURSTS = 3000;
+
+export interface RoundResult {
+  readonly shape: string;
+  readonly bursts: number;
+  readonly checks: number;
+}
+
+/** Rounds take the shapes in turn; a round is the same whenever seed and number are. */
+export function shapeOf(round: number): SoakShape {
+  return SHAPES[round % SHAPES.length];
+}
+
+/** Throws where anything was lost, leaked or broken. */
+export function runRound(seed: number, round: number, outcomes: Outcomes): RoundResult {
+  const shape = shapeOf(round);
+  const world = createWorld(shape, mix32(seed) ^ round, outcomes);
+  for (let epoch = 0; epoch < EPOCHS; epoch++) {
+    world.scheduler.runEpoch(EPOCH_BURSTS);
+    world.check();
+  }
+  world.finish();
+  return { shape: shape.name, bursts: world.scheduler.bursts, checks: EPOCHS };
+}
+
+/** A machine with all its workers, none of which has begun. */
+export function createWorld(shape: SoakShape, seed: number, outcomes: Outcomes): World {
+  const world = new World(shape, seed, outcomes);
+  for (let at = 0; at < shape.processes; at++) {
+    new UserProcess(world, world.vm.createMm(`process ${at}`));
+  }
+  addMovers(world);
+  return world;
+}

@@ -1,0 +1,57 @@
+/** Machines for the soak: small, so that everything meets everything. */
+import type { SmallMemoryShape } from "../src/memory/small-memory.ts";
+
+export interface SoakShape {
+  readonly name: string;
+  readonly memory: SmallMemoryShape;
+  /** Processes that there may be at once. */
+  readonly processes: number;
+}
+
+const NEAR_AND_FAR = [
+  [10, 20],
+  [20, 10],
+];
+
+export const SHAPES: readonly SoakShape[] = [
+  {
+    name: "one node, two processors, no reserve",
+    memory: { pageCount: 1024, nodeOfCpu: [0, 0] },
+    processes: 4,
+  },
+  {
+    name: "two nodes, three processors, per-CPU lists",
+    memory: {
+      pageCount: 3072,
+      nodeOfCpu: [0, 1, 1],
+      distances: NEAR_AND_FAR,
+      zones: [
+        { startPfn: 0, spanned: 1536, ...marks(16), pcp: { high: 24, batch: 6 } },
+        { startPfn: 1536, spanned: 1536, node: 1, ...marks(16), pcp: { high: 24, batch: 6 } },
+      ],
+    },
+    processes: 6,
+  },
+  {
+    name: "two nodes, the second movable only",
+    memory: {
+      pageCount: 2048,
+      nodeOfCpu: [0, 0],
+      distances: NEAR_AND_FAR,
+      zones: [
+        { startPfn: 0, spanned: 1024, ...marks(8) },
+        { startPfn: 1024, spanned: 1024, node: 1, type: "Movable", ...marks(8) },
+      ],
+    },
+    processes: 5,
+  },
+];
+
+/** Watermarks: the lowest, and the same again above it twice. */
+function marks(min: number): {
+  readonly watermarkMin: number;
+  readonly watermarkLow: number;
+  readonly watermarkHigh: number;
+} {
+  return { watermarkMin: min, watermarkLow: 2 * min, watermarkHigh: 3 * min };
+}
