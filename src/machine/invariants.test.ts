@@ -220,6 +220,13 @@ const LRU: readonly Corruption[] = [
     },
   },
   {
+    what: "a wrong size of a zone's part of a list",
+    says: /zone Normal: \d 0 5 0 1 pages on its lists, counted \d 0 6 0 1/,
+    corrupt({ machine }) {
+      machine.mem.zones[0].lruPages[2]++;
+    },
+  },
+  {
     what: "a wrong count of unevictable pages",
     says: /node 0: 1 pages unevictable, counted 0/,
     corrupt({ machine }) {

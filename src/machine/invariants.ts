@@ -105,11 +105,12 @@ function checkPcpLists({ mem }: Machine): string | null {
 function checkLru({ mem }: Machine): string | null {
   for (const node of mem.nodes) {
     const counted = new Int32Array(LRU_NAMES.length);
+    const byZone = new Map(node.zones.map((zone) => [zone, new Int32Array(LRU_NAMES.length)]));
     for (let lru = 0; lru < LRU.unevictable; lru++) {
       for (const pfn of pagesOf(mem, node.lruLists[lru])) {
         if ((mem.flags[pfn] & PG.lru) === 0) return `folio ${pfn} is on an LRU list without PG_lru`;
         if (folioLruList(mem, pfn as Folio) !== lru) return `folio ${pfn} is on list ${lru}`;
-        counted[lru] += folioNrPages(mem, pfn as Folio);
+        countLru(mem, pfn as Folio, lru, counted, byZone);
       }
     }
     let flagged = 0;
@@ -120,7 +121,9 @@ function checkLru({ mem }: Machine): string | null {
       const pages = folioNrPages(mem, pfn as Folio);
       if ((mem.flags[pfn] & PG.mlocked) !== 0) mlocked += pages;
       if ((mem.flags[pfn] & PG.lru) === 0) continue;
-      if ((mem.flags[pfn] & PG.unevictable) !== 0) counted[LRU.unevictable] += pages;
+      if ((mem.flags[pfn] & PG.unevictable) !== 0) {
+        countLru(mem, pfn as Folio, LRU.unevictable, counted, byZone);
+      }
       flagged += pages;
     }
     if (mlocked !== node.mlockedPages) {
@@ -133,8 +136,26 @@ function checkLru({ mem }: Machine): string | null {
         return `node ${node.id}: ${pages} pages ${LRU_NAMES[lru]}, counted ${node.lruPages[lru]}`;
       }
     }
+    for (const [zone, found] of byZone) {
+      if (found.join() !== zone.lruPages.join()) {
+        return `zone ${zone.type}: ${found.join(" ")} pages on its lists, counted ${zone.lruPages.join(" ")}`;
+      }
+    }
   }
   return null;
+}
+
+function countLru(
+  mem: Memory,
+  folio: Folio,
+  lru: number,
+  counted: Int32Array,
+  byZone: ReadonlyMap<Zone, Int32Array>,
+): void {
+  const pages = folioNrPages(mem, folio);
+  counted[lru] += pages;
+  const inZone = byZone.get(mem.zoneOf(folio));
+  if (inZone !== undefined) inZone[lru] += pages;
 }
 
 function checkMapcounts({ mem, vm }: Machine): string | null {
@@ -230,8 +251,12 @@ function checkReferences(machine: Machine): string | null {
 
 function countBatched(mem: Memory): Map<number, number> {
   const batched = new Map<number, number>();
-  for (const { add, addCount, mlock, mlockCount } of mem.lruBatches) {
-    const folios = [...add.subarray(0, addCount), ...mlock.subarray(0, mlockCount)];
+  for (const { add, addCount, mlock, mlockCount, moves } of mem.lruBatches) {
+    const folios = [
+      ...add.subarray(0, addCount),
+      ...mlock.subarray(0, mlockCount),
+      ...moves.flat(),
+    ];
     for (const folio of folios) batched.set(folio, (batched.get(folio) ?? 0) + 1);
   }
   return batched;

@@ -75,7 +75,10 @@ function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
     assert(node.mlockedPages === 0, "pages left counted as mlocked:", node.mlockedPages);
   }
   let free = 0;
-  for (const zone of mem.zones) free += zone.freePages;
+  for (const zone of mem.zones) {
+    free += zone.freePages;
+    for (const pages of zone.lruPages) assert(pages === 0, "pages left on a zone's LRU:", pages);
+  }
   let usable = 0;
   for (let pfn = 0; pfn < mem.pageCount; pfn++) {
     const flags = mem.flags[pfn as Folio];

@@ -27,9 +27,19 @@ export function isolatedClass(mem: Memory, folio: Folio): 0 | 1 {
   return (mem.flags[folio] & PG.swapbacked) !== 0 ? 0 : 1;
 }
 
+/**
+ * Whether reclaim may ever take the folio: not if mlock keeps it, nor if its file is one that has
+ * no other place for its pages. Linux: `folio_evictable()`.
+ */
+export function folioEvictable(mem: Memory, folio: Folio): boolean {
+  if ((mem.flags[folio] & PG.mlocked) !== 0) return false;
+  return mem.unevictableMappings.size === 0 || !mem.unevictableMappings.has(mem.mapping[folio]);
+}
+
 /** Puts the folio on its list, the first place or the last, and says so in PG_lru. */
 export function lruLink(mem: Memory, folio: Folio, end: "head" | "tail"): void {
-  const node = mem.nodeOf(folio);
+  const zone = mem.zoneOf(folio);
+  const node = zone.pgdat;
   const lru = folioLruList(mem, folio);
   assert((mem.flags[folio] & PG.lru) === 0, "a folio is on an LRU list already:", folio);
   if (lru === LRU.unevictable) {
@@ -40,7 +50,9 @@ export function lruLink(mem: Memory, folio: Folio, end: "head" | "tail"): void {
   } else {
     listAddTail(mem, node.lruLists[lru], folio);
   }
-  node.lruPages[lru] += folioNrPages(mem, folio);
+  const pages = folioNrPages(mem, folio);
+  node.lruPages[lru] += pages;
+  zone.lruPages[lru] += pages;
   mem.flags[folio] |= PG.lru;
 }
 
@@ -49,5 +61,8 @@ export function lruUnlink(mem: Memory, folio: Folio): void {
   const lru = folioLruList(mem, folio);
   if (lru === LRU.unevictable) mem.prev[folio] = NOT_LINKED;
   else listDel(mem, folio);
-  mem.nodeOf(folio).lruPages[lru] -= folioNrPages(mem, folio);
+  const zone = mem.zoneOf(folio);
+  const pages = folioNrPages(mem, folio);
+  zone.pgdat.lruPages[lru] -= pages;
+  zone.lruPages[lru] -= pages;
 }

@@ -13,8 +13,9 @@ import { VM_EVENT } from "../events/vmstat.ts";
 import { folioNrPages, folioTestLarge } from "./folio.ts";
 import { folioGet, folioPut } from "./folio-ref.ts";
 import { BATCH_SIZE } from "./lru-batch.ts";
-import { lruLink, lruUnlink } from "./lru-list.ts";
-import { clearFlag, type Folio, setFlag, testAndClearFlag, testFlag } from "./memmap.ts";
+import { folioEvictable, lruLink, lruUnlink } from "./lru-list.ts";
+import { drainLruMoves } from "./lru-moves.ts";
+import { clearFlag, type Folio, setFlag, testAndClearFlag } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
 import { mlockDrain } from "./mlock.ts";
 import { PG } from "./page-flags.ts";
@@ -32,6 +33,7 @@ export function folioAddLru(mem: Memory, folio: Folio): void {
 /** Empties this processor's batches. Linux: `lru_add_drain()`. */
 export function lruAddDrain(mem: Memory): void {
   flushAdds(mem);
+  if (mem.lruBatches[mem.cpu].moveCount > 0) drainLruMoves(mem);
   mlockDrain(mem);
 }
 
@@ -85,10 +87,10 @@ function flushAdds(mem: Memory): void {
   }
 }
 
-/** PG_mlocked decides, whatever PG_unevictable said before. Linux: `lru_add_fn()`. */
+/** What keeps it now decides, whatever PG_unevictable said before. Linux: `lru_add_fn()`. */
 function linkEvictableOrNot(mem: Memory, folio: Folio): void {
   const wasUnevictable = testAndClearFlag(mem, folio, PG.unevictable);
-  if (testFlag(mem, folio, PG.mlocked)) {
+  if (!folioEvictable(mem, folio)) {
     clearFlag(mem, folio, PG.active);
     setFlag(mem, folio, PG.unevictable);
     if (!wasUnevictable) {

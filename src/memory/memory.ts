@@ -14,6 +14,7 @@ import { LruBatches } from "./lru-batch.ts";
 import { Memmap, type Pfn } from "./memmap.ts";
 import { LRU_NAMES, Node } from "./node.ts";
 import { PG } from "./page-flags.ts";
+import type { Shrinker } from "./shrinker.ts";
 import { listsPerZone, Zone, type ZoneShape } from "./zone.ts";
 
 /** Lists of passing use: what callers hold while they move pages. */
@@ -49,8 +50,12 @@ export class Memory extends Memmap {
   readonly cpuDrains: ((cpu: number) => void)[] = [];
   /** Who makes room when the free lists are short. */
   readonly allocHooks: AllocHooks = noAllocHooks();
+  /** What reclaim may ask for memory beside the LRU. Linux: `shrinker_list`. */
+  readonly shrinkers: Shrinker[] = [];
   /** While above zero no folio rests in a batch. Linux: `lru_disable_count`. */
   lruDisableCount = 0;
+  /** Mapping words of files whose pages reclaim must leave alone. Linux: `AS_UNEVICTABLE`. */
+  readonly unevictableMappings: Set<number> = new Set();
 
   /** By pageblock: the migratetype in bits 0-2, the compaction skip bit in bit 3. */
   readonly pageblockFlags: Uint8Array;

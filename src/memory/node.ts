@@ -42,6 +42,11 @@ export class Node {
   readonly isolatedPages: Int32Array = new Int32Array(2);
   /** Who must not isolate more while so much is isolated. Linux: VMSCAN_THROTTLE_ISOLATED. */
   readonly throttled: WaitQueue = new WaitQueue("too many isolated pages");
+  /**
+   * Pages that have left the inactive lists so far, upwards or out: the clock by which it is
+   * told how long ago a page was evicted. Linux: `lruvec->nonresident_age`.
+   */
+  nonresidentAge = 0;
   /** Pages in the page cache, shmem included. Linux: NR_FILE_PAGES. */
   filePages = 0;
   /** Of those, swapbacked. Linux: NR_SHMEM. */

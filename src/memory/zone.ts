@@ -7,7 +7,7 @@
 
 import { MAX_ORDER, MIGRATE_TYPES, PAGEBLOCK_NR_PAGES, type ZoneType } from "./constants.ts";
 import type { Memmap, PageList } from "./memmap.ts";
-import type { Node } from "./node.ts";
+import { LRU_NAMES, type Node } from "./node.ts";
 
 /** Orders that a processor's own lists hold: 0-3 for three types, and a huge page for two. */
 export const PCP_ORDERS = 4;
@@ -80,6 +80,8 @@ export class Zone {
   freeCmaPages = 0;
   /** Pages set aside for urgent requests. Linux: `nr_reserved_highatomic`. */
   reservedHighatomic = 0;
+  /** Pages on each LRU list of the node that lie here. Linux: NR_ZONE_LRU_BASE + list. */
+  readonly lruPages: Int32Array = new Int32Array(LRU_NAMES.length);
   /** Number of isolated pageblocks. Linux: `nr_isolate_pageblock`. */
   isolatedBlocks = 0;
   /** Free blocks of each order, all migratetypes together. Linux: `free_area[order].nr_free`. */
