@@ -179,7 +179,7 @@ class MovePagesRun {
       "syscall_or_cpuset",
     );
     if (error !== null || notMoved > 0) {
-      putbackMovablePages(vm.mem, queued);
+      yield* putbackMovablePages(vm, queued);
       return error === null ? notMoved + call.pages.length - end : -1;
     }
     call.status.fill(node, this.start, end);

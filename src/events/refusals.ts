@@ -17,6 +17,9 @@ export const REFUSAL_TEXT = {
   private_busy: "its owner would not give up the private state",
   buffer_locked: "input or output on one of its buffers is under way",
   buffer_held: "someone holds one of its buffers, and reads and writes it by that alone",
+  driver_keeps: "the driver that owns it would not have it isolated",
+  driver_busy: "the driver that owns it could not move it just then",
+  driver_refuses: "the driver that owns it would not move it",
   orphaned: "truncated, with private state that is still in use",
   no_target: "no free page was left to move to",
 } as const;

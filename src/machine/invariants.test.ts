@@ -4,11 +4,14 @@ import { placeFreeBlock, takeSmallest } from "../memory/buddy.ts";
 import { MIGRATE } from "../memory/constants.ts";
 import { folioGet, folioTryPin } from "../memory/folio-ref.ts";
 import { folioAddLru } from "../memory/lru.ts";
+import { lruLink } from "../memory/lru-list.ts";
+import { MAPPING_MOVABLE, mappingWord } from "../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { freePages } from "../memory/page-free.ts";
 import { listAdd, listDel, listFirst } from "../memory/page-list.ts";
+import { SmallDriver } from "../migrate/small-driver.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { VM } from "../vm/mm.ts";
 import { PTE } from "../vm/pte.ts";
@@ -31,6 +34,8 @@ interface Scene {
   readonly file: AddressSpace;
   readonly cached: Folio;
   readonly large: UserPage;
+  /** A driver's page. */
+  readonly movable: Folio;
   /** On the first processor's list of single movable pages. */
   readonly pcpPage: Pfn;
 }
@@ -61,11 +66,13 @@ function newScene(): Scene {
   assert.ok(batched !== null);
   folioAddLru(mem, batched);
   machine.recordHold(batched, 1);
+  const driver = new SmallDriver(vm.cache);
+  const movable = driver.pageOf(driver.add(5));
   const pcpPage = folioAlloc(mem, movableRequest(0));
   assert.ok(pcpPage !== null);
   mem.refcount[pcpPage] = 0;
   freePages(mem, pcpPage, 0);
-  return { machine, anon, locked, file, cached, large, pcpPage };
+  return { machine, anon, locked, file, cached, large, movable, pcpPage };
 }
 
 /** A page that is out of the free lists and in nobody's hands. */
@@ -348,6 +355,20 @@ const REFERENCES: readonly Corruption[] = [
     },
   },
   {
+    what: "a page that its driver let go of and did not put",
+    says: /folio \d+: 1 references, 0 holders/,
+    corrupt({ machine, movable }) {
+      machine.mem.mapping[movable] = MAPPING_MOVABLE;
+    },
+  },
+  {
+    what: "a driver's page that was freed under it",
+    says: /folio \d+: 0 references, 1 holders/,
+    corrupt({ machine, movable }) {
+      machine.mem.refcount[movable] = 0;
+    },
+  },
+  {
     what: "a free page that a file still names",
     says: /folio \d+: 0 references, 1 holders/,
     corrupt({ machine, cached }) {
@@ -357,7 +378,47 @@ const REFERENCES: readonly Corruption[] = [
   },
 ];
 
-const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES];
+const MOVABLE: readonly Corruption[] = [
+  {
+    what: "a page of a driver that is not there",
+    says: /movable page \d+: no driver has id 3/,
+    corrupt({ machine, movable }) {
+      machine.mem.mapping[movable] = mappingWord(3, MAPPING_MOVABLE);
+    },
+  },
+  {
+    what: "a driver's page that went to the LRU",
+    says: /movable page \d+ is on the LRU/,
+    corrupt({ machine, movable }) {
+      listDel(machine.mem, movable);
+      lruLink(machine.mem, movable, "head");
+    },
+  },
+  {
+    what: "a driver's page that is compound",
+    says: /movable page \d+ is not a single page/,
+    corrupt({ machine, large }) {
+      machine.mem.mapping[large.folio] = mappingWord(0, MAPPING_MOVABLE);
+      machine.mem.flags[large.folio] &= ~PG.lru;
+    },
+  },
+  {
+    what: "a driver's page that a move left isolated",
+    says: /movable page \d+ is left isolated/,
+    corrupt({ machine, movable }) {
+      machine.mem.flags[movable] |= PG.isolated;
+    },
+  },
+  {
+    what: "a driver's page with a map count",
+    says: /movable page \d+ is mapped/,
+    corrupt({ machine, movable }) {
+      machine.mem.mapcount[movable] = 1;
+    },
+  },
+];
+
+const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES, MOVABLE];
 
 test("nothing is wrong with a machine that has something of every kind", () => {
   const { machine, pcpPage } = newScene();

@@ -18,6 +18,7 @@ import { listFirst, listIsEnd } from "../memory/page-list.ts";
 import type { Zone } from "../memory/zone.ts";
 import { NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE, PTE_MIGRATION } from "../vm/pte.ts";
+import { checkMovable, driverReferences } from "./invariants-movable.ts";
 import type { Machine } from "./machine.ts";
 
 /** Throws with the first violation of each rule, or returns. */
@@ -42,6 +43,7 @@ export const INVARIANTS: readonly Invariant[] = [
   { name: "map counts are the page table entries", check: checkMapcounts },
   { name: "files and their folios name each other, and are counted", check: checkFiles },
   { name: "every reference has a holder", check: checkReferences },
+  { name: "a movable page is its driver's alone", check: checkMovable },
 ];
 
 function checkFreeLists({ mem }: Machine): string | null {
@@ -228,7 +230,7 @@ function checkFiles({ mem, vm }: Machine): string | null {
   return null;
 }
 
-/** References of a folio: its entries, its file, its private state, a batch, and holds. */
+/** References of a folio: its entries, its owner, its private state, a batch, and holds. */
 function checkReferences(machine: Machine): string | null {
   const { mem, vm, holds } = machine;
   const batched = countBatched(mem);
@@ -244,6 +246,7 @@ function checkReferences(machine: Machine): string | null {
     for (let page = pfn; page < pfn + pages; page++) expected += mem.mapcount[page];
     if (vm.cache.folioMapping(folio) !== null) expected += pages;
     if ((flags & PG.private) !== 0) expected++;
+    expected += driverReferences(machine, folio);
     if (found !== expected) return `folio ${pfn}: ${found} references, ${expected} holders`;
   }
   return null;

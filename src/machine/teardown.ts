@@ -9,6 +9,7 @@ import { assert } from "../base/assert.ts";
 import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut } from "../memory/folio-ref.ts";
 import { lruAddDrainAll } from "../memory/lru.ts";
+import { folioTestMovable } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { drainAllPages } from "../memory/pcp.ts";
@@ -82,6 +83,7 @@ function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
   let usable = 0;
   for (let pfn = 0; pfn < mem.pageCount; pfn++) {
     const flags = mem.flags[pfn as Folio];
+    assert(!folioTestMovable(mem, pfn as Folio), "a driver still has a page at teardown:", pfn);
     if ((flags & (PG.hole | PG.reserved | PG.hwpoison)) === 0) usable++;
   }
   assert(free === usable, "frames leaked: free and usable are", free, usable);

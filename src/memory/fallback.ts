@@ -15,7 +15,7 @@ import {
   pageblockEnd,
   pageblockStart,
 } from "./constants.ts";
-import { MAPPING_FLAGS, MAPPING_MOVABLE } from "./mapping-word.ts";
+import { folioTestMovable } from "./mapping-word.ts";
 import type { Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
 import { PG } from "./page-flags.ts";
@@ -137,7 +137,7 @@ function countMovable(mem: Memory, start: number, end: number): number {
   for (let pfn = start as Pfn; pfn < end; pfn = (pfn + 1) as Pfn) {
     if (pageBuddy(mem, pfn)) pfn = (pfn + (1 << buddyOrder(mem, pfn)) - 1) as Pfn;
     else if ((mem.flags[pfn] & PG.lru) !== 0) movable++;
-    else if ((mem.mapping[pfn] & MAPPING_FLAGS) === MAPPING_MOVABLE) movable++;
+    else if (folioTestMovable(mem, pfn)) movable++;
   }
   return movable;
 }

@@ -8,7 +8,8 @@
  * |----------|---------------------|-----------------------------------|
  * | 00       | file, shmem         | address spaces                    |
  * | 01       | anonymous           | anon_vmas                         |
- * | 10       | movable, off the LRU| movable operations                |
+ * | 10       | movable, off the LRU| movable operations; without one,  |
+ * |          |                     | its driver has let go of it       |
  * | 11       | KSM                 | stable nodes                      |
  */
 import type { Memmap, Pfn } from "./memmap.ts";
@@ -25,7 +26,7 @@ export function mappingWord(id: number, kind: MappingKind): number {
   return ((id + 1) << 2) | kind;
 }
 
-/** The index that a non-zero word carries. */
+/** The index that a non-zero word carries; -1 for a movable page that was let go of. */
 export function mappingId(word: number): number {
   return (word >>> 2) - 1;
 }
@@ -33,6 +34,16 @@ export function mappingId(word: number): number {
 /** Anonymous, KSM included. Linux: `folio_test_anon()`. */
 export function folioTestAnon(mem: Memmap, page: Pfn): boolean {
   return (mem.mapping[page] & MAPPING_ANON) !== 0;
+}
+
+/**
+ * A driver's page, or one that was: a look at the word, without lock or reference, that may be out
+ * of date and holds for pages that only look so.
+ *
+ * Linux: `__folio_test_movable()`, `__PageMovable()`.
+ */
+export function folioTestMovable(mem: Memmap, page: Pfn): boolean {
+  return (mem.mapping[page] & MAPPING_FLAGS) === MAPPING_MOVABLE;
 }
 
 /** Linux: `folio_test_ksm()`. */

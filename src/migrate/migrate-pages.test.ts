@@ -353,7 +353,7 @@ test("what stayed goes back to the LRU with its reference, and whoever waited is
   const file = caller.isolate();
   const large = caller.isolate(2);
   assert.deepEqual([...mem.nodes[0].isolatedPages], [1, 5]);
-  putbackMovablePages(mem, caller.list);
+  runToEnd(putbackMovablePages(caller.vm, caller.list));
   assert.ok(listEmpty(mem, caller.list));
   assert.deepEqual([...mem.nodes[0].isolatedPages], [0, 0]);
   lruAddDrain(mem);

@@ -11,7 +11,7 @@ import { assert } from "../base/assert.ts";
 import { folioUnlock } from "../memory/folio-lock.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
-import { MAPPING_FLAGS } from "../memory/mapping-word.ts";
+import { folioTestMovable, MAPPING_FLAGS } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { listDel } from "../memory/page-list.ts";
 import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
@@ -22,6 +22,7 @@ import { putAnonVma } from "../vm/rmap.ts";
 import type { Vm } from "../vm/vm.ts";
 import { fallbackMigrateFolio, migrateFolio } from "./callbacks.ts";
 import type { MigrateRun } from "./migrate-run.ts";
+import { moveMovablePage } from "./move-movable.ts";
 import { giveUp, migrateFolioDone } from "./unmap.ts";
 
 /** Moves an unmapped, locked `src` to `run.dst` and unlocks both. */
@@ -34,7 +35,7 @@ export function* migrateFolioMove(run: MigrateRun, src: Folio): Blocking<Migrate
 
   const outcome = yield* moveToNewFolio(vm, dst, src, run.mode);
   const moved = outcome === "moved";
-  if (moved) {
+  if (moved && !folioTestMovable(mem, src)) {
     folioAddLru(mem, dst);
     // The page tables rebuild the count of mlocks, which needs the folio on the LRU.
     if (wasMapped) lruAddDrain(mem);
@@ -65,6 +66,7 @@ function* moveToNewFolio(
   mode: MigrateMode,
 ): Blocking<MigrateOutcome> {
   const { mem } = vm;
+  if (folioTestMovable(mem, src)) return yield* moveMovablePage(vm.cache, dst, src, mode);
   const mapping = vm.cache.folioMapping(src);
   const outcome =
     mode === "async"

@@ -18,7 +18,7 @@ import { folioMapped, folioNrPages } from "../memory/folio.ts";
 import { folioLock, folioTrylock, folioUnlock, folioWaitWriteback } from "../memory/folio-lock.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { isolatedClass } from "../memory/lru-list.ts";
-import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
+import { folioTestAnon, folioTestKsm, folioTestMovable } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { listAddTail, listDel } from "../memory/page-list.ts";
@@ -91,6 +91,11 @@ function* lockAndUnmap(
     release(run, src, anonVma);
     return "EAGAIN";
   }
+  if (folioTestMovable(mem, src)) {
+    // A driver's page is in no page table, and what its map count says is the driver's business.
+    recordUnmap(run, dst, null, false);
+    return "unmapped";
+  }
   const wasMapped = folioMapped(mem, src);
   if (mem.mapping[src] === 0) {
     // Truncated. What its owner left attached was in use then; the folio is freed once it is not.
@@ -146,12 +151,14 @@ export function giveUp(run: MigrateRun, dst: Folio, src: Folio, outcome: Errno):
 /**
  * `src` has moved or was freed: no longer isolated, its last reference put.
  *
- * Reclaim itself counts what it demotes, and memory failure keeps the reference so that a bad page
- * never comes back to the free lists. Linux: `migrate_folio_done()`.
+ * A driver's page was never counted, reclaim itself counts what it demotes, and memory failure
+ * keeps the reference so that a bad page never comes back to the free lists.
+ *
+ * Linux: `migrate_folio_done()`.
  */
 export function migrateFolioDone(run: MigrateRun, src: Folio): void {
   const { mem } = run.vm;
-  if (run.reason !== "demotion") {
+  if (run.reason !== "demotion" && !folioTestMovable(mem, src)) {
     const node = mem.nodeOf(src);
     node.isolatedPages[isolatedClass(mem, src)] -= folioNrPages(mem, src);
   }

@@ -1,5 +1,6 @@
 /**
- * All address spaces of a machine, and a folio's way into one and out.
+ * All owners of a machine: its address spaces, with a folio's way into one and out, and the drivers
+ * of movable pages.
  *
  * Life of a cached folio: allocated (one reference) -> added (one more for each page, mapping and
  * index set) -> removed (mapping cleared, the cache's references put). The mapping word carries the
@@ -16,12 +17,15 @@ import type { Steps } from "../sched/blocking.ts";
 import { AddressSpace, type AddressSpaceOperations } from "./address-space.ts";
 import { BufferHeads } from "./buffer-heads.ts";
 import { folioBuffers, folioDetachPrivate, tryToFreeBuffers } from "./folio-buffers.ts";
+import type { MovableOperations } from "./movable-operations.ts";
 
 export class PageCache {
   readonly mem: Memory;
   /** By id. */
   readonly mappings: AddressSpace[] = [];
   readonly buffers: BufferHeads;
+  /** Of pages off the LRU, by the id in their mapping word. */
+  readonly movableOps: MovableOperations[] = [];
 
   constructor(mem: Memory) {
     this.mem = mem;
@@ -32,6 +36,12 @@ export class PageCache {
     const mapping = new AddressSpace(this.mappings.length, name, ops, this.buffers);
     this.mappings.push(mapping);
     return mapping;
+  }
+
+  /** The id of a driver's operations, which are entered when they are first asked for. */
+  movableOpsId(ops: MovableOperations): number {
+    const id = this.movableOps.indexOf(ops);
+    return id === -1 ? this.movableOps.push(ops) - 1 : id;
   }
 
   /** The file that a folio belongs to; null for any other kind. Linux: `folio_mapping()`. */

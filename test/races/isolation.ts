@@ -34,18 +34,18 @@ function* scan(world: World): Blocking<string> {
   yield "scanner-holds";
   const taken = listLength(mem, cc.migratepages);
   assert.equal(taken > 0, outcome === "success", "a folio was taken out of the scanner's hands");
-  putbackMovablePages(mem, cc.migratepages);
+  yield* putbackMovablePages(vm, cc.migratepages);
   lruAddDrain(mem);
   cc.release();
   return `took ${taken}`;
 }
 
 /** Isolates one folio as reclaim and system calls do, and puts it back. */
-function* isolateAndPutBack({ mem }: World, folio: Folio): Blocking<string> {
+function* isolateAndPutBack({ vm, mem }: World, folio: Folio): Blocking<string> {
   const list = mem.takeList();
   const isolated = isolateForMigration(mem, folio, list);
   yield "isolator-holds";
-  putbackMovablePages(mem, list);
+  yield* putbackMovablePages(vm, list);
   yield "isolator-batched";
   lruAddDrain(mem);
   mem.releaseList(list);

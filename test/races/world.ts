@@ -71,7 +71,7 @@ export function* move(world: World, pick: () => Folio | null): Blocking<string> 
     const target = new AllocTarget(mem);
     const result = yield* migratePages(vm, list, target, "sync", "syscall_or_cpuset");
     did = result.notMoved === 0 ? "moved" : "stayed";
-    putbackMovablePages(mem, list);
+    yield* putbackMovablePages(vm, list);
   }
   mem.releaseList(list);
   return did;
@@ -86,7 +86,7 @@ export function* moveOnce(world: World, folio: Folio): Blocking<string> {
   if (isolateForMigration(mem, folio, list)) {
     const unmapped = yield* migrateFolioUnmap(run, folio, "tries");
     did = unmapped === "unmapped" ? yield* migrateFolioMove(run, folio) : unmapped;
-    putbackMovablePages(mem, list);
+    yield* putbackMovablePages(vm, list);
   }
   mem.releaseList(run.refused);
   mem.releaseList(list);

@@ -7,7 +7,7 @@ import { putbackMovablePages } from "../../migrate/putback.ts";
 import { isolateForMigration } from "../../migrate/small-migration.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { Clock } from "../../sched/clock.ts";
-import { runTasks } from "../../sched/run.ts";
+import { runTasks, runToEnd } from "../../sched/run.ts";
 import { Task } from "../../sched/task.ts";
 import { WaitQueue } from "../../sched/wait-queue.ts";
 import { compactZone } from "./compact-zone.ts";
@@ -45,7 +45,7 @@ test("while more is isolated than listed, compaction waits for it to be put back
   const list = mem.takeList();
   assert.ok(isolateForMigration(mem, theirs, list));
   const compactor = new Compactor(made, clock);
-  clock.after(900, () => putbackMovablePages(mem, list));
+  clock.after(900, () => runToEnd(putbackMovablePages(made.vm, list)));
   runTasks([compactor.task], clock);
   assert.deepEqual([compactor.result, compactor.end], ["complete", 900]);
   assert.ok(made.whereIs(mine).frame >= made.block(3));

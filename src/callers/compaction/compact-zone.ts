@@ -91,7 +91,6 @@ function placeScanners(cc: CompactControl): void {
 
 function* runScanners(cc: CompactControl): Blocking<CompactResult> {
   const { vm, zone, request } = cc;
-  const { mem } = vm;
   const target = new FreeScannerTarget(cc);
   const cached = zone.compactCachedMigratePfn;
   let updatesAsync = request.mode === "async" && cached[0] === cached[1];
@@ -103,7 +102,7 @@ function* runScanners(cc: CompactControl): Blocking<CompactResult> {
     cc.rescan = pageblockStart(lastMigrated) === pageblockStart(roundStart);
     const isolated = yield* isolateMigratepages(cc);
     if (isolated === "abort") {
-      putbackMovablePages(mem, cc.migratepages);
+      yield* putbackMovablePages(vm, cc.migratepages);
       cc.migrateCount = 0;
       return "contended";
     }
@@ -137,7 +136,7 @@ function* moveIsolated(cc: CompactControl, target: FreeScannerTarget): Blocking<
   cc.migrateCount = 0;
   cc.directSkipped = false;
   if (error === null && notMoved === 0) return false;
-  putbackMovablePages(mem, cc.migratepages);
+  yield* putbackMovablePages(vm, cc.migratepages);
   if (error === "ENOMEM" && !scannersMet(cc)) return true;
   if (request.direct && request.mode === "async") {
     // One page that stays spoils the aligned block that is wanted: go on behind it.

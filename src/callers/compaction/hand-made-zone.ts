@@ -15,7 +15,9 @@ import { PG } from "../../memory/page-flags.ts";
 import { pageblockMigratetype, setPageblockMigratetype } from "../../memory/pageblock.ts";
 import type { SmallZone } from "../../memory/small-memory.ts";
 import type { Zone } from "../../memory/zone.ts";
+import { SmallDriver } from "../../migrate/small-driver.ts";
 import type { AddressSpace, AddressSpaceOperations } from "../../pagecache/address-space.ts";
+import type { MovableOperations } from "../../pagecache/movable-operations.ts";
 import { filemapAddFolio } from "../../pagecache/page-cache.ts";
 import type { Mm, Vma } from "../../vm/mm.ts";
 import { PTE } from "../../vm/pte.ts";
@@ -85,6 +87,15 @@ export class HandMadeZone {
     mem.refcount[folio] -= 1;
     lruLink(mem, folio, "head");
     return folio;
+  }
+
+  /** A page of a driver of its own, which has nothing else; `ops` take the place of its own. */
+  driverPage(pfn: number, ops?: Partial<MovableOperations>): SmallDriver {
+    const driver = new SmallDriver(this.vm.cache, ops);
+    const page = this.newFolio(pfn, 0);
+    this.mem.flags[page] = 0;
+    driver.adopt(page);
+    return driver;
   }
 
   /** Where the anonymous page that was made at `pfn` lies now, and what it holds. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MIGRATE } from "../../memory/constants.ts";
 import { folioTrylock } from "../../memory/folio-lock.ts";
-import { folioTryPin } from "../../memory/folio-ref.ts";
+import { folioGet, folioTryPin } from "../../memory/folio-ref.ts";
 import { folioAddLru, folioIsolateLru } from "../../memory/lru.ts";
 import { lruLink, lruUnlink } from "../../memory/lru-list.ts";
 import type { Folio, Pfn } from "../../memory/memmap.ts";
@@ -11,6 +11,8 @@ import { listFirst, listIsEnd } from "../../memory/page-list.ts";
 import { NO_SECTION, pageblockSkip, setPageblockSkip } from "../../memory/pageblock.ts";
 import { migrateFolio } from "../../migrate/callbacks.ts";
 import { putbackMovablePages } from "../../migrate/putback.ts";
+import { ISOLATE } from "../../pagecache/movable-operations.ts";
+import type { Steps } from "../../sched/blocking.ts";
 import { runToEnd } from "../../sched/run.ts";
 import {
   COMPACT_MEMORY,
@@ -162,6 +164,30 @@ const ROWS: readonly Row[] = [
     takenIn: MODES,
   },
   {
+    what: "a page that its driver wants to keep",
+    put(made, pfn) {
+      made.driverPage(pfn).isWilling = false;
+    },
+    takenIn: [],
+  },
+  {
+    what: "a page of a driver that somebody else has isolated",
+    put(made, pfn) {
+      made.driverPage(pfn);
+      made.mem.flags[pfn] |= PG.isolated;
+    },
+    takenIn: [],
+  },
+  {
+    what: "a page that its driver has let go of and that somebody holds",
+    put(made, pfn) {
+      const driver = made.driverPage(pfn);
+      folioGet(made.mem, pfn as Folio);
+      runToEnd(driver.free(1));
+    },
+    takenIn: [],
+  },
+  {
     what: "a large folio",
     put: (made, pfn) => made.cached(pfn, MOVES, 2),
     takenIn: [],
@@ -189,6 +215,46 @@ for (const { what, put, takenIn, sysctl } of ROWS) {
     }
   });
 }
+
+test("a driver's page is taken in every mode, off its list and in no class of isolated pages", () => {
+  for (const mode of MODES) {
+    const made = new HandMadeZone(2);
+    const { mem } = made;
+    const pfn = made.block(0) + 8;
+    const anon = made.anonymous(pfn - 1);
+    const driver = made.driverPage(pfn);
+    const { outcome, taken, cc } = scan(made, { mode });
+    assert.equal(outcome, "success");
+    assert.deepEqual([taken, cc.migrateCount], [[pfn, anon], 2]);
+    assert.deepEqual([mem.refcount[pfn], mem.flags[pfn]], [2, PG.isolated]);
+    assert.deepEqual([...mem.nodes[0].isolatedPages], [1, 0]);
+    assert.equal(driver.isolated, 1);
+    assert.match(made.compactionTrace[0], /nr_taken=2$/);
+  }
+});
+
+test("a driver is told whether the move may wait, and whether mlocked pages are wanted too", () => {
+  const seen: number[][] = [];
+  for (const allowed of [0, 1]) {
+    seen.push([]);
+    for (const mode of MODES) {
+      const made = new HandMadeZone(2);
+      made.driverPage(made.block(0) + 8, {
+        *isolatePage(_mem, _page, isolateMode): Steps<boolean> {
+          yield "driver-asked";
+          seen.at(-1)?.push(isolateMode);
+          return false;
+        },
+      });
+      scan(made, { mode }, undefined, { "vm.compact_unevictable_allowed": allowed });
+    }
+  }
+  const { asyncMigrate, unevictable } = ISOLATE;
+  assert.deepEqual(seen, [
+    [asyncMigrate, asyncMigrate, 0],
+    [asyncMigrate | unevictable, asyncMigrate | unevictable, unevictable],
+  ]);
+});
 
 test("what is isolated is off the LRU, held, counted by class, and last found first", () => {
   const made = new HandMadeZone(2);
@@ -226,10 +292,10 @@ test("32 folios make a round, the next begins behind them, and the rest of a blo
   const first = scan(made);
   assert.equal(first.taken.length, 32);
   assert.equal(first.cc.migratePfn, start + 63);
-  putbackMovablePages(made.mem, first.cc.migratepages);
+  runToEnd(putbackMovablePages(made.vm, first.cc.migratepages));
   const second = scan(made, {}, start + 63);
   assert.deepEqual([second.taken.length, second.cc.migratePfn], [32, start + 127]);
-  putbackMovablePages(made.mem, second.cc.migratepages);
+  runToEnd(putbackMovablePages(made.vm, second.cc.migratepages));
 
   const { vm, mem, zone } = made;
   const cc = new CompactControl(vm, zone, COMPACT_MEMORY, COMPACT_SYSCTL_DEFAULTS);

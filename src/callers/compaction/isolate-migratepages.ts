@@ -4,13 +4,14 @@
  * `isolateMigratepages` chooses the block and never goes past the free scanner; one block a round.
  * In the block each page passes the tests below in the kernel's order, and whoever clears PG_lru
  * owns the folio. It then lies on `migratepages`, first the last found, with one reference and
- * counted in `isolatedPages`.
+ * counted in `isolatedPages`. A driver's page is asked of its driver, and not counted there.
  *
  * | page                                         | passed over because                        |
  * |----------------------------------------------|--------------------------------------------|
  * | free block                                   | nothing to move; skipped whole             |
  * | compound                                     | single pages only in 6.1, and no folio of  |
  * |                                              | a pageblock or of what is wanted in 6.18   |
+ * | a driver's, movable                          | its driver keeps it, or isolated already   |
  * | not on the LRU                               | the kernel's, or in a batch, or isolated   |
  * | refcount 0                                   | being freed                                |
  * | anonymous, more references than mappings     | pinned                                     |
@@ -34,11 +35,14 @@ import { folioMapcount, folioNrPages } from "../../memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
 import { isolatedClass, lruUnlink } from "../../memory/lru-list.ts";
+import { folioTestMovable } from "../../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { listAdd } from "../../memory/page-list.ts";
 import { pageblockInZone, setPageblockSkip } from "../../memory/pageblock.ts";
+import { isolateMovablePage } from "../../migrate/isolate-movable.ts";
 import { putbackMovablePages } from "../../migrate/putback.ts";
+import { ISOLATE } from "../../pagecache/movable-operations.ts";
 import type { Blocking, Steps } from "../../sched/blocking.ts";
 import { type CompactControl, ROUND_PAGES } from "./control.ts";
 import { isolationSuitable, suitableMigrationSource, updateCachedMigrate } from "./skip-hints.ts";
@@ -108,24 +112,28 @@ function* isolateMigratepagesBlock(
       continue;
     }
     const isHead = (flags & PG.head) !== 0;
+    let taken = 0;
     if ((flags & PG.lru) !== 0 && (!isHead || takesOrder(cc, mem.index[low + 1]))) {
       // Read before the folio is held by nobody else.
       const pages = isHead ? 1 << mem.index[low + 1] : 1;
-      if (yield* isolateFolio(cc, page as Folio, pages)) {
-        isolated += pages;
-        low += pages - 1;
-        if (cc.migrateCount >= ROUND_PAGES && !cc.rescan && !cc.contended) {
-          low++;
-          break;
-        }
-        continue;
-      }
+      if (yield* isolateFolio(cc, page as Folio, pages)) taken = pages;
     } else if (isHead) {
       const order = mem.index[low + 1];
       if (order < MAX_ORDER) low += (1 << order) - 1;
+    } else if (folioTestMovable(mem, page) && (flags & PG.isolated) === 0) {
+      if (yield* isolateFromDriver(cc, page as Folio)) taken = 1;
+    }
+    if (taken > 0) {
+      isolated += taken;
+      low += taken - 1;
+      if (cc.migrateCount >= ROUND_PAGES && !cc.rescan && !cc.contended) {
+        low++;
+        break;
+      }
+      continue;
     }
     if (skipOnFailure) {
-      if (isolated > 0) putBackRound(cc);
+      if (isolated > 0) yield* putBackRound(cc);
       isolated = 0;
       if (low < nextSkip) {
         low = nextSkip - 1;
@@ -134,18 +142,21 @@ function* isolateMigratepagesBlock(
     }
   }
   low = Math.min(low, end);
-  if (low === end && (isolated === 0 || cc.rescan)) {
-    if (firstOfBlock !== -1) setPageblockSkip(mem, firstOfBlock as Pfn);
-    updateCachedMigrate(cc, low);
-  }
+  if (low === end && (isolated === 0 || cc.rescan)) skipBlock(cc, firstOfBlock, end);
   tellIsolated(cc, start, low, scanned, isolated);
   cc.migratePfn = low;
   return true;
 }
 
+/** The block has nothing for those who come next; it is marked if its first page was seen. */
+function skipBlock(cc: CompactControl, firstOfBlock: number, end: number): void {
+  if (firstOfBlock !== -1) setPageblockSkip(cc.vm.mem, firstOfBlock as Pfn);
+  updateCachedMigrate(cc, end);
+}
+
 /** One page that stays spoils the aligned block that is wanted: what was taken goes back. */
-function putBackRound(cc: CompactControl): void {
-  putbackMovablePages(cc.vm.mem, cc.migratepages);
+function* putBackRound(cc: CompactControl): Blocking<void> {
+  yield* putbackMovablePages(cc.vm, cc.migratepages);
   cc.migrateCount = 0;
 }
 
@@ -203,6 +214,17 @@ function* isolateFolio(cc: CompactControl, folio: Folio, pages: number): Steps<b
   mem.nodeOf(folio).isolatedPages[isolatedClass(mem, folio)] += pages;
   listAdd(mem, cc.migratepages, folio);
   cc.migrateCount += pages;
+  return true;
+}
+
+/** Takes one page that is a driver's; it is in no class of `isolatedPages`. */
+function* isolateFromDriver(cc: CompactControl, page: Folio): Steps<boolean> {
+  const { vm, request, sysctl } = cc;
+  const unevictable = sysctl["vm.compact_unevictable_allowed"] === 0 ? 0 : ISOLATE.unevictable;
+  const mode = unevictable | (request.mode === "sync" ? 0 : ISOLATE.asyncMigrate);
+  if ((yield* isolateMovablePage(vm.cache, page, mode)) !== "isolated") return false;
+  listAdd(vm.mem, cc.migratepages, page);
+  cc.migrateCount++;
   return true;
 }
 
