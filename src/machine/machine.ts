@@ -13,6 +13,7 @@ import type { Frames } from "../memory/frames.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import { Memory, type MemoryShape } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
+import { ProcessTable } from "../vm/process.ts";
 import { Vm } from "../vm/vm.ts";
 
 /** What marks a page as the kernel's, and says nothing to the allocator. */
@@ -21,6 +22,8 @@ const KERNEL_MARKS = PG.slab | PG.table | PG.offline | PG.hugetlb | PG.kernel;
 export class Machine {
   readonly mem: Memory;
   readonly vm: Vm;
+  /** Those that calls name; a snapshot's are not told apart. */
+  readonly processes: ProcessTable = new ProcessTable();
   sysctl: CompactSysctl = COMPACT_SYSCTL_DEFAULTS;
   /** References held from outside, by folio. */
   readonly holds: Map<Pfn, number> = new Map();

@@ -8,13 +8,15 @@
 import type { Errno } from "../base/errno.ts";
 import { ERRNO } from "../base/errno.ts";
 import { InputError } from "../base/input-error.ts";
-import { MPOL_MF, movePages } from "../callers/move-pages.ts";
+import { MPOL_MF, movePages } from "../callers/move-pages/move-pages.ts";
+import { userInput, userOutput } from "../callers/move-pages/user-array.ts";
 import { TraceLines } from "../events/events.ts";
 import { fillContents, verifyContents } from "../machine/contents.ts";
 import { checkInvariants } from "../machine/invariants.ts";
 import { teardown } from "../machine/teardown.ts";
 import { runToEnd } from "../sched/run.ts";
 import type { Mm } from "../vm/mm.ts";
+import { credentialsOf } from "../vm/process.ts";
 import {
   type CallOutcome,
   type CallRecord,
@@ -90,14 +92,17 @@ function run(
   const trace = new TraceLines();
   const status = new Int32Array(pages.length).fill(UNTOUCHED);
   events.trace = trace;
+  const caller = machine.processes.create("self", world.self, credentialsOf(0));
+  const target = mm === null ? null : machine.processes.create(call.pid, mm, credentialsOf(0));
   const { value, errno } = runToEnd(
-    movePages(machine.vm, {
-      mm,
-      pages,
-      nodes: call.nodes,
+    movePages(machine.vm, machine.processes, {
+      caller,
+      pid: target?.pid ?? Number.parseInt(call.pid, 10),
+      nrPages: call.count,
+      pages: userInput(pages),
+      nodes: call.nodes === null ? null : userInput(call.nodes),
       flags: flagsOf(call.flags),
-      capSysNice: true,
-      status,
+      status: userOutput(status),
     }),
   );
   events.trace = null;

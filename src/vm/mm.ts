@@ -23,6 +23,9 @@ export const VM = {
   incompleteStack: 0x8000,
 } as const;
 
+/** Who may dump and trace a process's memory: nobody, its user, or the superuser alone. */
+export const SUID_DUMP = { disable: 0, user: 1, root: 2 } as const;
+
 /** What a set of VMAs that may share anonymous pages has in common. */
 export class AnonVma {
   /** Index in `Vm.anonVmas`; what the mapping word carries. Never used again. */
@@ -80,6 +83,8 @@ export class Mm {
   readonly mmapLock: Mutex = new Mutex("mmap_lock");
   /** Pages mapped, migration entries included. */
   rssPages = 0;
+  /** Who may look at it. Linux: `get_dumpable()`. */
+  dumpable: (typeof SUID_DUMP)[keyof typeof SUID_DUMP] = SUID_DUMP.user;
 
   constructor(id: number, name: string, tables: PageTables) {
     this.id = id;
