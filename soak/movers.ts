@@ -5,7 +5,8 @@
 import { ERRNO } from "../src/base/errno.ts";
 import { compactZone } from "../src/callers/compaction/compact-zone.ts";
 import { COMPACT_MEMORY, type CompactRequest } from "../src/callers/compaction/control.ts";
-import { MPOL_MF, movePages } from "../src/callers/move-pages.ts";
+import { MPOL_MF, movePages } from "../src/callers/move-pages/move-pages.ts";
+import { userInput, userOutput } from "../src/callers/move-pages/user-array.ts";
 import { MIGRATE } from "../src/memory/constants.ts";
 import { pageFolio } from "../src/memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../src/memory/folio-lock.ts";
@@ -16,6 +17,7 @@ import { folioAlloc } from "../src/memory/page-alloc.ts";
 import { PG } from "../src/memory/page-flags.ts";
 import { drainAllPages } from "../src/memory/pcp.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
+import { credentialsOf, Process } from "../src/vm/process.ts";
 import { processesOf } from "./user-process.ts";
 import type { World } from "./world.ts";
 
@@ -62,7 +64,7 @@ function* compact(world: World): Blocking<"again"> {
 }
 
 function* movePagesOfSome(world: World): Blocking<"again"> {
-  const { vm, random, outcomes } = world;
+  const { vm, machine, random, outcomes } = world;
   const { mm } = world.pick(processesOf(world));
   const pages: number[] = [];
   for (let at = random.below(40); at >= 0; at--) {
@@ -76,8 +78,15 @@ function* movePagesOfSome(world: World): Blocking<"again"> {
   const nodes = pages.map(() => (random.chance(0.9) ? node : 0));
   const status = new Int32Array(pages.length).fill(-9999);
   const flags = random.chance(0.5) ? MPOL_MF.move : MPOL_MF.moveAll;
-  const call = { mm, pages, nodes, flags, capSysNice: true, status };
-  const { value, errno } = yield* movePages(vm, call);
+  const { value, errno } = yield* movePages(vm, machine.processes, {
+    caller: new Process(1, "move_pages", mm, credentialsOf(0)),
+    pid: 0,
+    nrPages: pages.length,
+    pages: userInput(pages),
+    nodes: userInput(nodes),
+    flags,
+    status: userOutput(status),
+  });
   outcomes.count("move_pages", errno ?? (value === 0 ? "0" : "some stayed"));
   for (const each of status) {
     if (each >= 0) outcomes.count("page_status", "node");
