@@ -171,7 +171,7 @@ function checkMapcounts({ mem, vm }: Machine): string | null {
         if (entry === NO_ENTRY) continue;
         const bits = vm.tables.bits(entry);
         if ((bits & PTE.special) !== 0) continue;
-        if (bits !== 0) entries++;
+        if (bits !== 0 && (bits & PTE.swap) === 0) entries++;
         if (
           (bits & PTE_MIGRATION) !== 0 &&
           (mem.flags[headOf(mem, vm.tables.pfn(entry))] & PG.locked) === 0
@@ -217,13 +217,14 @@ function checkFiles({ mem, vm }: Machine): string | null {
   let named = 0;
   for (let pfn = 0; pfn < mem.pageCount; pfn++) {
     if ((mem.flags[pfn] & PG.tail) !== 0 || mem.mapping[pfn] === 0) continue;
-    const isFile = vm.cache.folioMapping(pfn as Folio) !== null;
-    if (isFile) named += folioNrPages(mem, pfn as Folio);
+    const mapping = vm.cache.folioMapping(pfn as Folio);
+    if (mapping !== null && mapping !== vm.cache.swapMapping)
+      named += folioNrPages(mem, pfn as Folio);
   }
   if (named !== cached) return `${named} pages name a file, ${cached} are in one`;
   for (const node of mem.nodes) {
     const counts = [filePages[node.id], shmemPages[node.id]].join(" and ");
-    const counted = [node.filePages, node.shmemPages].join(" and ");
+    const counted = [node.filePages - node.swapcachePages, node.shmemPages].join(" and ");
     if (counts !== counted)
       return `node ${node.id}: ${counts} file and shmem pages, counted ${counted}`;
   }

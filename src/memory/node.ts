@@ -47,8 +47,10 @@ export class Node {
    * told how long ago a page was evicted. Linux: `lruvec->nonresident_age`.
    */
   nonresidentAge = 0;
-  /** Pages in the page cache, shmem included. Linux: NR_FILE_PAGES. */
+  /** Pages in the page cache and the swap cache, shmem included. Linux: NR_FILE_PAGES. */
   filePages = 0;
+  /** Of those, in the swap cache. Linux: NR_SWAPCACHE. */
+  swapcachePages = 0;
   /** Of those, swapbacked. Linux: NR_SHMEM. */
   shmemPages = 0;
   /** Pages kept by mlock. Linux: NR_MLOCK (a zone counter there). */

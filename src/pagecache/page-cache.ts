@@ -19,6 +19,9 @@ import { BufferHeads } from "./buffer-heads.ts";
 import { folioBuffers, folioDetachPrivate, tryToFreeBuffers } from "./folio-buffers.ts";
 import type { MovableOperations } from "./movable-operations.ts";
 
+/** Both bits: the one alone has other meanings. */
+const SWAPCACHE = PG.swapcache | PG.swapbacked;
+
 export class PageCache {
   readonly mem: Memory;
   /** By id. */
@@ -26,6 +29,8 @@ export class PageCache {
   readonly buffers: BufferHeads;
   /** Of pages off the LRU, by the id in their mapping word. */
   readonly movableOps: MovableOperations[] = [];
+  /** Of the folios that have a slot in swap; null on a machine without. */
+  swapMapping: AddressSpace | null = null;
 
   constructor(mem: Memory) {
     this.mem = mem;
@@ -44,8 +49,16 @@ export class PageCache {
     return id === -1 ? this.movableOps.push(ops) - 1 : id;
   }
 
-  /** The file that a folio belongs to; null for any other kind. Linux: `folio_mapping()`. */
+  /**
+   * The file that a folio belongs to, or the swap cache; null for any other kind.
+   *
+   * Linux: `folio_mapping()`.
+   */
   folioMapping(folio: Folio): AddressSpace | null {
+    const { swapMapping } = this;
+    if (swapMapping !== null && (this.mem.flags[folio] & SWAPCACHE) === SWAPCACHE) {
+      return swapMapping;
+    }
     const word = this.mem.mapping[folio];
     if (word === 0 || (word & MAPPING_FLAGS) !== 0) return null;
     if ((this.mem.flags[folio] & PG.slab) !== 0) return null;

@@ -21,6 +21,8 @@ export const VM = {
   io: 0x4000,
   /** An argument stack that exec is still moving: its pages are left alone. */
   incompleteStack: 0x8000,
+  /** Read in sequence: a use says nothing of the next. Linux: MADV_SEQUENTIAL. */
+  seqRead: 0x10000,
 } as const;
 
 /** Who may dump and trace a process's memory: nobody, its user, or the superuser alone. */
@@ -85,6 +87,8 @@ export class Mm {
   rssPages = 0;
   /** Who may look at it. Linux: `get_dumpable()`. */
   dumpable: (typeof SUID_DUMP)[keyof typeof SUID_DUMP] = SUID_DUMP.user;
+  /** Page table entries that name a slot in swap. Linux: MM_SWAPENTS. */
+  swapEntries = 0;
 
   constructor(id: number, name: string, tables: PageTables) {
     this.id = id;

@@ -11,6 +11,7 @@ import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
 import { AnonVma, Mm, VM, Vma, type VmaRange } from "./mm.ts";
 import { PageTables } from "./page-tables.ts";
+import type { Swap } from "./swap/swap.ts";
 
 export class Vm {
   readonly mem: Memory;
@@ -22,6 +23,9 @@ export class Vm {
   readonly anonVmas: (AnonVma | undefined)[] = [];
   /** By address space id: the VMAs that map the file. Linux: `i_mmap`. */
   readonly fileVmas: Set<Vma>[] = [];
+
+  /** Null on a machine that has never had a swap area. */
+  swap: Swap | null = null;
 
   /** Made when it is first read from. */
   zeroPage: Pfn | null = null;

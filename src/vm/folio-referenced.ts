@@ -1,0 +1,97 @@
+/**
+ * Whether a folio was used since somebody last asked, by the young bits of its page tables.
+ *
+ * The walk clears what it finds. A locked VMA ends it: such a page is not reclaimed anyway. A
+ * mapping that is read in sequence does not count, as each of its pages is used once. Each VMA
+ * counts once, whatever number of the folio's pages it has used.
+ *
+ * Linux: `folio_referenced()`, mm/rmap.c, 6.1.
+ */
+import { folioMapcount, folioMapped, folioNrPages } from "../memory/folio.ts";
+import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
+import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
+import { clearFlag, type Folio, testAndClearFlag } from "../memory/memmap.ts";
+import { mlockFolio } from "../memory/mlock.ts";
+import { PG } from "../memory/page-flags.ts";
+import type { Steps } from "../sched/blocking.ts";
+import { VM, type Vma } from "./mm.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { PTE } from "./pte.ts";
+import { rmapEntry, rmapVmas } from "./rmap.ts";
+import type { Vm } from "./vm.ts";
+
+export interface FolioReferenced {
+  /** VMAs through which it was used; 1 also if it is a file's and locked by somebody. */
+  readonly count: number;
+  /** VM bits of those VMAs; VM.locked if one keeps the folio. */
+  readonly vmFlags: number;
+}
+
+const NOT_REFERENCED: FolioReferenced = { count: 0, vmFlags: 0 };
+
+/** `lock` says whether the caller has the folio's lock. */
+export function* folioReferenced(
+  vm: Vm,
+  folio: Folio,
+  lock: "locked" | "unlocked",
+): Steps<FolioReferenced> {
+  const { mem } = vm;
+  if (!folioMapped(mem, folio) || mem.mapping[folio] === 0) return NOT_REFERENCED;
+  // An anonymous folio's anon_vma can be followed without its lock; a file can be truncated.
+  const needsLock = !folioTestAnon(mem, folio) || folioTestKsm(mem, folio);
+  const locks = lock === "unlocked" && needsLock;
+  if (locks && !folioTrylock(mem, folio)) return { count: 1, vmFlags: 0 };
+  const found = yield* walk(vm, folio);
+  if (locks) folioUnlock(mem, folio);
+  return found;
+}
+
+function* walk(vm: Vm, folio: Folio): Steps<FolioReferenced> {
+  const { mem } = vm;
+  const offset = mem.index[folio];
+  let left = folioMapcount(mem, folio);
+  let count = 0;
+  let vmFlags = 0;
+  for (const vma of rmapVmas(vm, folio)) {
+    yield "folio-referenced-vma";
+    const { mapped, young } = testAndClearYoung(vm, vma, folio, offset);
+    left -= mapped;
+    if (mapped > 0 && (vma.flags & VM.locked) !== 0) {
+      mlockFolio(mem, folio);
+      return { count, vmFlags: vmFlags | VM.locked };
+    }
+    const isUsed = young > 0 && (vma.flags & VM.seqRead) === 0;
+    if (isUsed) clearFlag(mem, folio, PG.idle);
+    if (testAndClearFlag(mem, folio, PG.young) || isUsed) {
+      count++;
+      vmFlags |= vma.flags;
+    }
+    if (left <= 0) break;
+  }
+  return { count, vmFlags };
+}
+
+/** How many entries of the VMA map the folio, and in how many it was young. */
+function testAndClearYoung(
+  vm: Vm,
+  vma: Vma,
+  folio: Folio,
+  offset: number,
+): { mapped: number; young: number } {
+  const { mem, tables } = vm;
+  const pages = folioNrPages(mem, folio);
+  const isLocked = (vma.flags & VM.locked) !== 0;
+  let mapped = 0;
+  let young = 0;
+  for (let at = 0; at < pages; at++) {
+    const entry = rmapEntry(vma, offset + at);
+    if (entry === NO_ENTRY) continue;
+    const bits = tables.bits(entry);
+    if ((bits & PTE.present) === 0 || tables.pfn(entry) !== folio + at) continue;
+    mapped++;
+    if (isLocked || (bits & PTE.young) === 0) continue;
+    tables.set(entry, folio + at, bits & ~PTE.young);
+    young++;
+  }
+  return { mapped, young };
+}

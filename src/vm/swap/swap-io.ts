@@ -1,0 +1,64 @@
+/**
+ * Pages of the swap cache, written to their slots and read from them.
+ *
+ * A write begins with the folio's lock and unlocks it at once; PG.writeback stays until the last
+ * page is there. If a page could not be written the folio is dirty again, so that nobody drops it.
+ * A read keeps the lock until it ends; what could not be read is not PG.uptodate then, and whoever
+ * wants it is told. Linux: mm/page_io.c, 6.1.
+ */
+import { PAGE_SIZE } from "../../memory/constants.ts";
+import { folioNrPages } from "../../memory/folio.ts";
+import { folioEndWriteback, folioUnlock } from "../../memory/folio-lock.ts";
+import { clearFlag, type Folio, setFlag } from "../../memory/memmap.ts";
+import { PG } from "../../memory/page-flags.ts";
+import type { WritepageOutcome } from "../../pagecache/address-space.ts";
+import type { BlockResult } from "../../pagecache/block-device.ts";
+import { folioStartWriteback } from "../../pagecache/writeback.ts";
+import type { Steps } from "../../sched/blocking.ts";
+import type { Swap } from "./swap.ts";
+import { folioFreeSwap, folioSwapEntry } from "./swap-cache.ts";
+import { swapSlotOf } from "./swap-entry.ts";
+
+/** Writes a locked folio just marked clean, and unlocks it. Linux: `swap_writepage()`. */
+export function* swapWritepage(swap: Swap, folio: Folio): Steps<WritepageOutcome> {
+  const { mem } = swap;
+  yield "swap-writepage";
+  if (folioFreeSwap(swap, folio)) {
+    folioUnlock(mem, folio);
+    return "started";
+  }
+  folioStartWriteback(mem, folio);
+  folioUnlock(mem, folio);
+  writePages(swap, folio, (result) => {
+    if (result === "EIO") {
+      setFlag(mem, folio, PG.error);
+      setFlag(mem, folio, PG.dirty);
+      clearFlag(mem, folio, PG.reclaim);
+    }
+    folioEndWriteback(mem, folio);
+  });
+  return "started";
+}
+
+/** A request for each page; `done` is called once, with the first error if there was any. */
+function writePages(swap: Swap, folio: Folio, done: (result: BlockResult) => void): void {
+  const { mem } = swap;
+  const entry = folioSwapEntry(mem, folio);
+  const { device } = swap.area(entry);
+  const pages = folioNrPages(mem, folio);
+  let left = pages;
+  let worst: BlockResult = "done";
+  for (let at = 0; at < pages; at++) {
+    device.submit({
+      kind: "write",
+      block: swapSlotOf(entry) + at,
+      sizeBytes: PAGE_SIZE,
+      folio: (folio + at) as Folio,
+      offsetBytes: 0,
+      done: (result) => {
+        if (result === "EIO") worst = "EIO";
+        if (--left === 0) done(worst);
+      },
+    });
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Taking a folio out of every page table, so that its page can be reclaimed.
+ *
+ * What takes its place depends on the page: the entry of its slot for an anonymous one in the swap
+ * cache; nothing for a file's, and for an anonymous page that its process has given up and not
+ * written since (`MADV_FREE`). Such a page that was written after all stays, swap-backed again.
+ * A locked VMA keeps its page. What the processor noted in the entry is kept: dirty on the folio,
+ * soft-dirty and uffd-wp in the new entry.
+ *
+ * Per entry, under the page table lock: clear and flush, harvest, count the slot, give up
+ * exclusiveness (not that of a pinned page), new entry, mapcount down and reference put. Callers
+ * hold the folio's lock and look at `folioMapped` themselves: success is nothing else. Entries
+ * that map a large folio whole must have been split. Linux: `try_to_unmap()`, mm/rmap.c, 6.1.
+ */
+import { assert } from "../base/assert.ts";
+import { folioMapcount, folioMapped, folioNrPages } from "../memory/folio.ts";
+import { folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
+import { folioTestAnon } from "../memory/mapping-word.ts";
+import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
+import { mlockDrain, mlockFolio } from "../memory/mlock.ts";
+import { PG } from "../memory/page-flags.ts";
+import type { Steps } from "../sched/blocking.ts";
+import { VM, type Vma } from "./mm.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { PTE, PTE_NONE } from "./pte.ts";
+import { removeRmap, rmapEntry, rmapVmas } from "./rmap.ts";
+import { folioSwapEntry, folioTestSwapcache } from "./swap/swap-cache.ts";
+import type { SwapEntry } from "./swap/swap-entry.ts";
+import type { Vm } from "./vm.ts";
+
+/** Whether mlock keeps the page where it is. Linux: TTU_IGNORE_MLOCK. */
+export type UnmapLocked = "keep-mlocked" | "ignore-mlock";
+
+/** Unmaps a locked folio wherever it may be unmapped. */
+export function* tryToUnmap(
+  vm: Vm,
+  folio: Folio,
+  locked: UnmapLocked = "keep-mlocked",
+): Steps<void> {
+  const { mem } = vm;
+  assert(testFlag(mem, folio, PG.locked), "a folio is unmapped that is not locked:", folio);
+  const pages = folioNrPages(mem, folio);
+  const offset = mem.index[folio];
+  for (const vma of rmapVmas(vm, folio)) {
+    for (let at = 0; at < pages; at++) {
+      yield "try-to-unmap-entry";
+      const entry = rmapEntry(vma, offset + at);
+      if (entry === NO_ENTRY || !mapsPage(vm, entry, folio + at)) continue;
+      if (locked === "keep-mlocked" && (vma.flags & VM.locked) !== 0) {
+        // mlock may have been too early to see this page: it is told again.
+        mlockFolio(mem, folio);
+        return;
+      }
+      if (!unmapEntry(vm, vma, folio, (folio + at) as Pfn, entry)) return;
+    }
+    if (!folioMapped(mem, folio)) return;
+  }
+}
+
+function mapsPage(vm: Vm, entry: number, page: number): boolean {
+  return (vm.tables.bits(entry) & PTE.present) !== 0 && vm.tables.pfn(entry) === page;
+}
+
+/** False, with the entry as it was, if it cannot be unmapped: then no other is tried. */
+function unmapEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): boolean {
+  const { mem, tables } = vm;
+  const bits = tables.bits(entry);
+  if ((bits & PTE.dirty) !== 0) setFlag(mem, folio, PG.dirty);
+  if (!folioTestAnon(mem, folio)) {
+    tables.set(entry, 0, PTE_NONE);
+  } else if (!testFlag(mem, folio, PG.swapbacked)) {
+    if (!mayDiscard(vm, folio)) return false;
+    tables.set(entry, 0, PTE_NONE);
+  } else if (!setSwapEntry(vm, vma, folio, page, entry)) {
+    return false;
+  }
+  vma.mm.rssPages--;
+  removeRmap(mem, page, vma);
+  if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
+  folioPut(mem, folio);
+  return true;
+}
+
+/**
+ * Whether nobody wants the contents of a page that was given up: it is clean, and known to its page
+ * tables and the one who isolated it alone. If not, the next to come finds it swap-backed.
+ */
+function mayDiscard(vm: Vm, folio: Folio): boolean {
+  const { mem } = vm;
+  const isAlone = mem.refcount[folio] === 1 + folioMapcount(mem, folio);
+  if (isAlone && !testFlag(mem, folio, PG.dirty)) return true;
+  setFlag(mem, folio, PG.swapbacked);
+  return false;
+}
+
+function setSwapEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): boolean {
+  const { mem, tables, swap } = vm;
+  if (swap === null || !folioTestSwapcache(mem, folio)) return false;
+  const isExclusive = testFlag(mem, page, PG.anonExclusive);
+  if (isExclusive && folioMaybeDmaPinned(mem, folio)) return false;
+  if (isExclusive) clearFlag(mem, page, PG.anonExclusive);
+  const slot = (folioSwapEntry(mem, folio) + (page - folio)) as SwapEntry;
+  swap.duplicate(slot);
+  const kept = tables.bits(entry) & (PTE.softDirty | PTE.uffdWp);
+  tables.set(entry, slot, PTE.swap | kept | (isExclusive ? PTE.swapExclusive : 0));
+  vma.mm.swapEntries++;
+  return true;
+}
