@@ -42,6 +42,7 @@ export function* isolateMovablePage(
     folioPut(mem, page);
     return "EBUSY";
   }
+  yield "isolate-movable-locked";
   const isolated = yield* askDriver(cache, page, mode);
   folioUnlock(mem, page);
   if (isolated) return "isolated";

@@ -166,8 +166,9 @@ export class SmallDriver {
     if (mode === "sync-no-copy") return "EINVAL";
     const answer = this.answers.shift() ?? "moved";
     if (answer !== "moved") return answer;
-    yield* this.lock.lock();
     const handle = mem.private[src];
+    yield "driver-asked-to-move";
+    yield* this.lock.lock();
     mem.frames.copy(dst, src);
     yield "driver-copied";
     this.keep(dst, handle);

@@ -1,6 +1,7 @@
 /** Every race, for the tests that try them and for the builds of their mutants. */
 import { folioLockRaces } from "./folio-lock.ts";
 import { isolationRaces } from "./isolation.ts";
+import { movableRaces } from "./movable.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
@@ -22,4 +23,5 @@ export const allRaces: readonly Race[] = [
   ...moveAndRemapRaces,
   ...moveAndForkRaces,
   ...moveAndBuffersRaces,
+  ...movableRaces,
 ];
