@@ -1,5 +1,6 @@
 /**
- * Compaction of a machine of 2^19 pages, 40% in use at random, as `compact_memory` does it.
+ * Compaction of machines, 40% in use at random, as `compact_memory` does it: a process's pages, a
+ * file's clean pages, and a file's pages that have dirty buffers.
  *
  * Held against the bare copies of the same pages in the same order and the same memory: what is
  * above that is the engine's own work. Each round compacts a new machine over the same arena.
@@ -10,35 +11,52 @@ import { DirectFrames, POISON_BYTES_DEFAULT } from "../src/memory/byte-frames.ts
 import { type Frames, TokenFrames } from "../src/memory/frames.ts";
 import type { Pfn } from "../src/memory/memmap.ts";
 import { runToEnd } from "../src/sched/run.ts";
-import { fragmentedMachine } from "./machines.ts";
+import { fragmentedFile, fragmentedMachine } from "./machines.ts";
 import { type Benchmark, time } from "./measure.ts";
+import { PairRecorder } from "./pair-recorder.ts";
 
 const PAGES = 1 << 19;
+/** Fewer where each page has four buffers. */
+const FILE_PAGES = 1 << 17;
 const SHARE = 0.4;
 const ROUNDS = 7;
 /** Tokens are soon copied: more rounds cost little and quiet the median. */
 const TOKEN_ROUNDS = 15;
 
 export function compactBytes(): Benchmark {
-  const frames = new DirectFrames(PAGES, POISON_BYTES_DEFAULT / 4);
-  for (let pfn = 0; pfn < PAGES; pfn++) frames.fill(pfn as Pfn, pfn);
-  const pairs = new PairRecorder(frames);
-  compactOnce(pairs);
-  const { src, dst, count } = pairs;
+  return againstBareCopies("compact-bytes", PAGES, (frames) => {
+    return fragmentedMachine(PAGES, SHARE, frames);
+  });
+}
+
+/** Pages of a file that is cached and clean, with `filemapMigrateFolio`. */
+export function fileClean(): Benchmark {
+  return againstBareCopies("file-clean", FILE_PAGES, (frames) => {
+    return fragmentedFile(FILE_PAGES, SHARE, frames, "clean");
+  });
+}
+
+/** Pages of a file with four dirty buffers each, with `bufferMigrateFolio`. */
+export function fileDirtyBuffers(): Benchmark {
+  return againstBareCopies("file-dirty-buffers", FILE_PAGES, (frames) => {
+    return fragmentedFile(FILE_PAGES, SHARE, frames, "dirty buffers");
+  });
+}
+
+type MakeMachine = (frames: Frames) => Machine;
+
+/** Compacts machines with real bytes, all over one arena. */
+function againstBareCopies(name: string, pages: number, make: MakeMachine): Benchmark {
+  const frames = new DirectFrames(pages, POISON_BYTES_DEFAULT / 4);
+  for (let pfn = 0; pfn < pages; pfn++) frames.fill(pfn as Pfn, pfn);
+  const pairs = new PairRecorder(frames, pages);
+  compactOnce(make(pairs));
   return {
-    name: "compact-bytes",
+    name,
     unit: "ns/page",
     rounds: ROUNDS,
-    round: () => compactOnce(frames),
-    against: {
-      name: "memcpy-pairs",
-      round: () => {
-        const copyAll = (): void => {
-          for (let at = 0; at < count; at++) frames.copy(dst[at] as Pfn, src[at] as Pfn);
-        };
-        return time(copyAll) / count;
-      },
-    },
+    round: () => compactOnce(make(frames)),
+    against: { name: "memcpy-pairs", round: () => pairs.copyAgain() },
   };
 }
 
@@ -47,7 +65,7 @@ export function compactTokens(): Benchmark {
     name: "compact-tokens",
     unit: "ns/page",
     rounds: TOKEN_ROUNDS,
-    round: () => compactOnce(new TokenFrames(PAGES)),
+    round: () => compactOnce(fragmentedMachine(PAGES, SHARE, new TokenFrames(PAGES))),
   };
 }
 
@@ -57,54 +75,9 @@ export function compactTokens(): Benchmark {
  */
 let kept: Machine | null = null;
 
-/** Nanoseconds a page moved; the machine is made beforehand. */
-function compactOnce(frames: Frames): number {
-  const machine: Machine = fragmentedMachine(PAGES, SHARE, frames);
+/** Nanoseconds a page moved. */
+function compactOnce(machine: Machine): number {
   kept = machine;
   const nanoseconds = time(() => runToEnd(compactMemory(machine.vm, machine.sysctl)));
   return nanoseconds / kept.mem.events.vmstat.snapshot().pgmigrate_success;
-}
-
-/** Passes everything on and keeps the pairs of pages copied. */
-class PairRecorder implements Frames {
-  readonly contents: Frames["contents"];
-  readonly src: Int32Array = new Int32Array(PAGES);
-  readonly dst: Int32Array = new Int32Array(PAGES);
-  count = 0;
-  private readonly frames: Frames;
-
-  constructor(frames: Frames) {
-    this.frames = frames;
-    this.contents = frames.contents;
-  }
-
-  copy(dst: Pfn, src: Pfn): void {
-    this.src[this.count] = src;
-    this.dst[this.count++] = dst;
-    this.frames.copy(dst, src);
-  }
-
-  poison(pfn: Pfn): void {
-    this.frames.poison(pfn);
-  }
-
-  clear(pfn: Pfn): void {
-    this.frames.clear(pfn);
-  }
-
-  fill(pfn: Pfn, key: number): void {
-    this.frames.fill(pfn, key);
-  }
-
-  holds(pfn: Pfn, key: number): boolean {
-    return this.frames.holds(pfn, key);
-  }
-
-  readWord(pfn: Pfn, word: number): number {
-    return this.frames.readWord(pfn, word);
-  }
-
-  writeWord(pfn: Pfn, word: number, value: number): void {
-    this.frames.writeWord(pfn, word, value);
-  }
 }

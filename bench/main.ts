@@ -5,13 +5,19 @@
  */
 import { parseArgs } from "node:util";
 import { tuneEngine } from "../src/host/tune-engine.ts";
-import { compactBytes, compactTokens } from "./compact.ts";
+import { compactBytes, compactTokens, fileClean, fileDirtyBuffers } from "./compact.ts";
 import { type Benchmark, type BenchmarkResult, measure } from "./measure.ts";
 import { buddyAllocFree, scan } from "./memory.ts";
+import { fault, lookup, movePagesCalls } from "./use.ts";
 
 const benchmarks: Readonly<Record<string, () => Benchmark>> = {
   "compact-bytes": compactBytes,
   "compact-tokens": compactTokens,
+  "file-clean": fileClean,
+  "file-dirty-buffers": fileDirtyBuffers,
+  "move-pages": movePagesCalls,
+  fault,
+  lookup,
   "buddy-alloc-free": buddyAllocFree,
   scan,
 };
