@@ -51,6 +51,7 @@ test("one node alone, or those of a mask", () => {
     migratetype: MIGRATE.unmovable,
     highestZone: "Normal",
     onlyNode: true,
+    nodes: undefined,
   });
   assert.deepEqual(gfpRequest(GFP_KERNEL, 0, 1, [0, 2]).nodes, [0, 2]);
 });

@@ -70,10 +70,15 @@ export function gfpRequest(
   node: number,
   nodes?: readonly number[],
 ): GfpRequest {
-  const migratetype = gfpMigratetype(gfp);
-  const request = { gfp, order, node, migratetype, highestZone: gfpZone(gfp) };
-  if ((gfp & GFP.thisNode) !== 0) return { ...request, onlyNode: true };
-  return nodes === undefined ? request : { ...request, nodes };
+  return {
+    gfp,
+    order,
+    node,
+    migratetype: gfpMigratetype(gfp),
+    highestZone: gfpZone(gfp),
+    onlyNode: (gfp & GFP.thisNode) !== 0,
+    nodes,
+  };
 }
 
 /** Linux: `gfp_migratetype()`. */

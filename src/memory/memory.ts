@@ -41,6 +41,10 @@ export class Memory extends Memmap {
   cpu = 0;
   readonly nodes: readonly Node[];
   readonly zones: readonly Zone[];
+  /** By node: all, nearest first. Linux: `node_zonelists[ZONELIST_FALLBACK]`. */
+  readonly nearestNodes: readonly (readonly Node[])[];
+  /** By node: itself. Linux: `node_zonelists[ZONELIST_NOFALLBACK]`. */
+  readonly onlyNode: readonly (readonly Node[])[];
   readonly frames: Frames;
   readonly events: Events = new Events();
   readonly lruBatches: readonly LruBatches[];
@@ -70,6 +74,10 @@ export class Memory extends Memmap {
     this.pageblockFlags = new Uint8Array(blockCount);
     this.zoneOfBlock = new Uint8Array(blockCount).fill(NO_ZONE);
     this.nodes = shape.distances.map((distances, id) => new Node(this, id, distances));
+    this.nearestNodes = this.nodes.map(({ distances }) =>
+      this.nodes.toSorted((a, b) => distances[a.id] - distances[b.id]),
+    );
+    this.onlyNode = this.nodes.map((node) => [node]);
     this.zones = shape.zones.map(
       (zone, number) => new Zone(this, zone, number, this.nodes[zone.node]),
     );

@@ -32,9 +32,9 @@ export interface AllocRequest {
   /** The highest zone that will do; Movable needs a movable request. */
   readonly highestZone: ZoneType;
   /** Only `node` will do. Linux: __GFP_THISNODE. */
-  readonly onlyNode?: true;
+  readonly onlyNode?: boolean;
   /** By id, the nodes that will do; all if absent. Linux: the nodemask. */
-  readonly nodes?: readonly number[];
+  readonly nodes?: readonly number[] | undefined;
 }
 
 /** How much a zone must keep back. Linux: ALLOC_WMARK_MIN and so on. */
@@ -84,7 +84,9 @@ function getPageFromFreelist(
   const { order, migratetype } = request;
   assert(order >= 0 && order < MAX_ORDER, "no block has order", order);
   const highest = ZONE_TYPES.indexOf(request.highestZone);
+  const { nodes } = request;
   for (const node of nodesFrom(mem, request)) {
+    if (nodes !== undefined && !nodes.includes(node.id)) continue;
     for (let at = node.zones.length - 1; at >= 0; at--) {
       const zone = node.zones[at];
       if (ZONE_TYPES.indexOf(zone.type) > highest) continue;
@@ -122,11 +124,7 @@ export function prepNewPage(mem: Memory, pfn: Pfn): void {
   mem.refcount[pfn] = 1;
 }
 
-/** The nodes that may give, nearest first. Linux: the zonelist and its nodemask. */
-function nodesFrom(mem: Memory, { node, onlyNode, nodes }: AllocRequest): readonly Node[] {
-  const wanted = mem.nodes[node];
-  if (onlyNode || mem.nodes.length === 1) return [wanted];
-  const distance = ({ id }: Node): number => wanted.distances[id];
-  const sorted = [...mem.nodes].sort((a, b) => distance(a) - distance(b));
-  return nodes === undefined ? sorted : sorted.filter(({ id }) => nodes.includes(id));
+/** The nodes that may give, nearest first. Linux: the zonelist of __GFP_THISNODE, or the other. */
+function nodesFrom(mem: Memory, { node, onlyNode }: AllocRequest): readonly Node[] {
+  return onlyNode === true ? mem.onlyNode[node] : mem.nearestNodes[node];
 }
