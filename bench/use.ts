@@ -2,7 +2,8 @@
  * What processes do all day: first touches, lookups in the page cache, and moves between nodes.
  */
 import { Random } from "../src/base/random.ts";
-import { MPOL_MF, movePages } from "../src/callers/move-pages.ts";
+import { MPOL_MF, movePages } from "../src/callers/move-pages/move-pages.ts";
+import { userInput, userOutput } from "../src/callers/move-pages/user-array.ts";
 import type { Machine } from "../src/machine/machine.ts";
 import { DirectFrames, POISON_BYTES_DEFAULT } from "../src/memory/byte-frames.ts";
 import { folioPut } from "../src/memory/folio-ref.ts";
@@ -14,6 +15,7 @@ import type { Blocking } from "../src/sched/blocking.ts";
 import { runToEnd } from "../src/sched/run.ts";
 import { userPage } from "../src/vm/fault.ts";
 import type { Vma } from "../src/vm/mm.ts";
+import { credentialsOf, Process } from "../src/vm/process.ts";
 import { unmapVma } from "../src/vm/zap.ts";
 import { cacheFolio, freeMachine } from "./machines.ts";
 import { type Benchmark, time } from "./measure.ts";
@@ -95,12 +97,19 @@ function moveAll(frames: Frames): number {
   const { mm, startVpn, endVpn } = vma;
   const status = new Int32Array(CALL_PAGES);
   const nodes = new Array<number>(CALL_PAGES).fill(1);
+  const caller = new Process(1, "process", mm, credentialsOf(0));
   function* callAll(): Blocking<void> {
     for (let first = startVpn; first < endVpn; first += CALL_PAGES) {
       const pages = Array.from({ length: CALL_PAGES }, (_, at) => first + at);
-      const flags = MPOL_MF.move;
-      const call = { mm, pages, nodes, flags, capSysNice: false, status };
-      const { value } = yield* movePages(machine.vm, call);
+      const { value } = yield* movePages(machine.vm, machine.processes, {
+        caller,
+        pid: 0,
+        nrPages: CALL_PAGES,
+        pages: userInput(pages),
+        nodes: userInput(nodes),
+        flags: MPOL_MF.move,
+        status: userOutput(status),
+      });
       if (value !== 0) throw new Error(`move_pages left ${value} pages`);
     }
   }
