@@ -70,7 +70,7 @@ function wholeNode(node: number, pages: number): ZoneShape {
   };
 }
 
-/** The cached pages of one file fill a machine, and all but `share` of them are dropped at random. */
+/** The cached pages of one file fill a machine; all but `share` of them are dropped at random. */
 export function fragmentedFile(
   pageCount: number,
   share: number,
