@@ -19,8 +19,8 @@ import type { ZoneShape } from "../src/memory/zone.ts";
 import { bufferMigrateFolio } from "../src/migrate/buffer-callbacks.ts";
 import { filemapMigrateFolio } from "../src/migrate/callbacks.ts";
 import type { AddressSpace, AddressSpaceOperations } from "../src/pagecache/address-space.ts";
-import { blockDirtyFolio } from "../src/pagecache/dirty-buffers.ts";
-import { createEmptyBuffers } from "../src/pagecache/folio-buffers.ts";
+import { blockDirtyFolio } from "../src/pagecache/buffers/dirty-buffers.ts";
+import { createEmptyBuffers } from "../src/pagecache/buffers/folio-buffers.ts";
 import { filemapAddFolio, filemapRemoveFolio } from "../src/pagecache/page-cache.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
 import { runToEnd } from "../src/sched/run.ts";
@@ -135,7 +135,7 @@ export function fragmentedMachine(pageCount: number, share: number, frames: Fram
   }
   const random = new Random(1);
   for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-    if (!random.chance(share)) zapRange(vm, vma, vpn, vpn + 1);
+    if (!random.chance(share)) runToEnd(zapRange(vm, vma, vpn, vpn + 1));
   }
   lruAddDrainAll(mem);
   drainAllPages(mem);

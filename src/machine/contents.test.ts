@@ -117,7 +117,7 @@ test("two pages that changed places are both found", () => {
 test("a page that its process, or its file, no longer reaches is found", () => {
   const scene = newScene();
   const { machine, anon, shared } = scene;
-  for (const { vma, vpn } of [anon, shared]) zapRange(machine.vm, vma, vpn, vpn + 1);
+  for (const { vma, vpn } of [anon, shared]) runToEnd(zapRange(machine.vm, vma, vpn, vpn + 1));
   assert.equal(verifyContents(machine, SEED, scene.filled).mismatched, 1);
   const other = newScene();
   other.file.folios.remove(0, 1);
@@ -135,7 +135,7 @@ test("a page that two processes shared and no longer do is found, right bytes or
   const scene = newScene();
   const { machine, shared } = scene;
   const { vm, mem } = machine;
-  zapRange(vm, shared.vma, shared.vpn, shared.vpn + 1);
+  runToEnd(zapRange(vm, shared.vma, shared.vpn, shared.vpn + 1));
   const copy = touchPage(vm, shared.vma, shared.vpn, 0);
   mem.frames.copy(copy.folio, scene.anon.folio);
   assert.equal(mismatched(scene), 1);

@@ -5,6 +5,7 @@
  * frame that is not a hole, reserved or poisoned must be free, and every list, page table and
  * anon_vma that was taken must have come back.
  */
+
 import { assert } from "../base/assert.ts";
 import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut } from "../memory/folio-ref.ts";
@@ -14,9 +15,10 @@ import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { drainAllPages } from "../memory/pcp.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
-import { BH } from "../pagecache/buffer-head.ts";
-import { folioBuffers, folioDetachPrivate } from "../pagecache/folio-buffers.ts";
+import { BH } from "../pagecache/buffers/buffer-head.ts";
+import { folioBuffers, folioDetachPrivate } from "../pagecache/buffers/folio-buffers.ts";
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
+import { runToEnd } from "../sched/run.ts";
 import { exitMm } from "../vm/zap.ts";
 import type { Machine } from "./machine.ts";
 
@@ -24,7 +26,7 @@ import type { Machine } from "./machine.ts";
 export function teardown(machine: Machine): void {
   const { mem, vm } = machine;
   lruAddDrainAll(mem);
-  for (const mm of vm.mms) if (mm !== undefined) exitMm(vm, mm);
+  for (const mm of vm.mms) if (mm !== undefined) runToEnd(exitMm(vm, mm));
   for (const mapping of vm.cache.mappings) dropFile(machine, mapping);
   lruAddDrainAll(mem);
   machine.dropHolds();

@@ -6,7 +6,7 @@ import { exploreSchedules, type Run } from "../sched/explore/explore.ts";
 import { runTasks } from "../sched/run.ts";
 import { Task } from "../sched/task.ts";
 import {
-  folioEndWriteback,
+  folioClearWriteback,
   folioLock,
   folioTrylock,
   folioUnlock,
@@ -88,7 +88,7 @@ test("lock and writeback share a queue: the end of one wakes both, and each test
     yield* folioWaitWriteback(mem, FOLIO);
     log.push(`written at ${clock.now}`);
   }
-  clock.after(10, () => folioEndWriteback(mem, FOLIO));
+  clock.after(10, () => folioClearWriteback(mem, FOLIO));
   clock.after(20, () => folioUnlock(mem, FOLIO));
   runTasks([new Task("lock", lock()), new Task("write", waitWriteback())], clock);
   assert.deepEqual(log, ["written at 10", "locked at 20"]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runToEnd } from "../sched/run.ts";
 import {
-  folioEndWriteback,
+  folioClearWriteback,
   folioLock,
   folioTrylock,
   folioUnlock,
@@ -45,12 +45,12 @@ test("unlocking what is not locked, waiting for its unlock and ending what never
   const mem = smallMemory({ pageCount: 64, free: "none" });
   assert.throws(() => folioUnlock(mem, FOLIO), /unlock of a folio that is not locked: 5/);
   assert.throws(() => runToEnd(folioWaitUnlock(mem, FOLIO)), /nobody will unlock the folio: 5/);
-  assert.throws(() => folioEndWriteback(mem, FOLIO), /end of a writeback that never began: 5/);
+  assert.throws(() => folioClearWriteback(mem, FOLIO), /end of a writeback that never began: 5/);
 });
 
 test("the end of writeback clears its flag and nothing else", () => {
   const mem = smallMemory({ pageCount: 64, free: "none" });
   mem.flags[FOLIO] = PG.writeback | PG.uptodate | PG.locked;
-  folioEndWriteback(mem, FOLIO);
+  folioClearWriteback(mem, FOLIO);
   assert.equal(mem.flags[FOLIO], PG.uptodate | PG.locked);
 });

@@ -48,8 +48,8 @@ export function* folioWaitWriteback(mem: Memmap, folio: Folio): Blocking<void> {
   while (testFlag(mem, folio, PG.writeback)) yield sleepersOn(mem, folio);
 }
 
-/** Storage has the bytes. Linux: `folio_end_writeback()`. */
-export function folioEndWriteback(mem: Memmap, folio: Folio): void {
+/** The flag alone, and who waits for it; counts and marks are the page cache's. */
+export function folioClearWriteback(mem: Memmap, folio: Folio): void {
   assert(testFlag(mem, folio, PG.writeback), "end of a writeback that never began:", folio);
   clearFlag(mem, folio, PG.writeback);
   if (testFlag(mem, folio, PG.waiters)) wakeSleepersOn(mem, folio);

@@ -53,6 +53,10 @@ export class Node {
   swapcachePages = 0;
   /** Of those, swapbacked. Linux: NR_SHMEM. */
   shmemPages = 0;
+  /** Pages of files to be written back. Linux: NR_FILE_DIRTY. */
+  dirtyPages = 0;
+  /** Pages on their way to storage. Linux: NR_WRITEBACK. */
+  writebackPages = 0;
   /** Pages kept by mlock. Linux: NR_MLOCK (a zone counter there). */
   mlockedPages = 0;
 

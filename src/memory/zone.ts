@@ -82,6 +82,8 @@ export class Zone {
   reservedHighatomic = 0;
   /** Pages on each LRU list of the node that lie here. Linux: NR_ZONE_LRU_BASE + list. */
   readonly lruPages: Int32Array = new Int32Array(LRU_NAMES.length);
+  /** Pages dirty in files, or on their way to storage. Linux: NR_ZONE_WRITE_PENDING. */
+  writePendingPages = 0;
   /** Number of isolated pageblocks. Linux: `nr_isolate_pageblock`. */
   isolatedBlocks = 0;
   /** Free blocks of each order, all migratetypes together. Linux: `free_area[order].nr_free`. */

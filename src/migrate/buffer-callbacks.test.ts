@@ -8,11 +8,11 @@ import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { smallMemory } from "../memory/small-memory.ts";
 import type { AddressSpace, MigrateFolio, MigrateMode } from "../pagecache/address-space.ts";
-import { BH, type BufferHead } from "../pagecache/buffer-head.ts";
-import { findGetBlock } from "../pagecache/find-block.ts";
-import { folioBuffers } from "../pagecache/folio-buffers.ts";
+import { BH, type BufferHead } from "../pagecache/buffers/buffer-head.ts";
+import { findGetBlock } from "../pagecache/buffers/find-block.ts";
+import { folioBuffers } from "../pagecache/buffers/folio-buffers.ts";
+import { attachBuffers, SMALL_BLOCK_BYTES } from "../pagecache/buffers/small-buffers.ts";
 import { filemapAddFolio, PageCache } from "../pagecache/page-cache.ts";
-import { attachBuffers, SMALL_BLOCK_BYTES } from "../pagecache/small-buffers.ts";
 import { runToEnd } from "../sched/run.ts";
 import { bufferMigrateFolio, bufferMigrateFolioNorefs } from "./buffer-callbacks.ts";
 

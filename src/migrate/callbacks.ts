@@ -10,7 +10,7 @@ import { type Folio, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
-import { folioAttachPrivate, folioDetachPrivate } from "../pagecache/folio-buffers.ts";
+import { folioAttachPrivate, folioDetachPrivate } from "../pagecache/buffers/folio-buffers.ts";
 import { filemapReleaseFolio } from "../pagecache/page-cache.ts";
 import { folioClearDirtyForIo } from "../pagecache/writeback.ts";
 import type { Blocking } from "../sched/blocking.ts";
@@ -90,7 +90,7 @@ function* writeout(
   const { mem } = vm;
   const { writepage } = mapping.ops;
   if (writepage === undefined) return "EINVAL";
-  if (!folioClearDirtyForIo(mem, folio)) return "EAGAIN";
+  if (!(yield* folioClearDirtyForIo(mem, mapping, folio))) return "EAGAIN";
   // The owner unlocks the folio, and then no migration entry of it may be left.
   yield* removeMigrationPtes(vm, folio, folio);
   const outcome = yield* writepage(mem, mapping, folio);

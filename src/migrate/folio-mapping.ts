@@ -15,6 +15,7 @@ import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
+import { moveDirtyCount } from "../pagecache/dirty-account.ts";
 import type { Steps } from "../sched/blocking.ts";
 
 /** References of an unmapped folio that only its mapping and its isolator hold. */
@@ -60,7 +61,7 @@ function swapInMapping(
   }
   mapping.folios.replace(mem.index[src], src, dst, pages);
   folioRefUnfreeze(mem, src, expected - pages);
-  moveNodeCounters(mem, dst, src, pages);
+  moveCounters(mem, mapping, dst, src, pages);
 }
 
 function takeIdentity(mem: Memory, dst: Folio, src: Folio): void {
@@ -69,11 +70,20 @@ function takeIdentity(mem: Memory, dst: Folio, src: Folio): void {
   mem.flags[dst] |= mem.flags[src] & PG.swapbacked;
 }
 
-/** Counters of cached pages follow the folio to another node. */
-function moveNodeCounters(mem: Memory, dst: Folio, src: Folio, pages: number): void {
-  const from = mem.nodeOf(src);
-  const to = mem.nodeOf(dst);
-  if (from === to) return;
+/** Counters of cached pages follow the folio to another zone. */
+function moveCounters(
+  mem: Memory,
+  mapping: AddressSpace,
+  dst: Folio,
+  src: Folio,
+  pages: number,
+): void {
+  const fromZone = mem.zoneOf(src);
+  const toZone = mem.zoneOf(dst);
+  if (fromZone === toZone) return;
+  moveDirtyCount(mem, mapping, dst, src, pages);
+  const from = fromZone.pgdat;
+  const to = toZone.pgdat;
   from.filePages -= pages;
   to.filePages += pages;
   if (!testFlag(mem, src, PG.swapbacked)) return;

@@ -10,7 +10,7 @@
  * `folio_migrate_copy()`, 6.1.
  */
 import { folioNrPages } from "../memory/folio.ts";
-import { folioEndWriteback } from "../memory/folio-lock.ts";
+import { folioClearWriteback } from "../memory/folio-lock.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -52,6 +52,6 @@ export function folioMigrateFlags(mem: Memory, dst: Folio, src: Folio): void {
   flags[src] = old & ~cleared;
   if ((old & PG.hugetlb) === 0) mem.private[src] = 0;
   // A writeback that never ended would clear the alias of readahead: so it comes before.
-  if ((flags[dst] & PG.writeback) !== 0) folioEndWriteback(mem, dst);
+  if ((flags[dst] & PG.writeback) !== 0) folioClearWriteback(mem, dst);
   flags[dst] |= old & PG.readahead;
 }

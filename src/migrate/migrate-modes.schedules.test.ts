@@ -1,7 +1,7 @@
 /** Moves that wait: who is waited for, from which try on, and in which mode. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { folioEndWriteback, folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
+import { folioClearWriteback, folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace, MigrateMode } from "../pagecache/address-space.ts";
@@ -65,7 +65,7 @@ for (const mode of ["sync", "sync-no-copy"] as const) {
     const scene = new Scene();
     const { mem } = scene.vm;
     mem.flags[scene.folio] |= PG.writeback;
-    scene.clock.after(700, () => folioEndWriteback(mem, scene.folio));
+    scene.clock.after(700, () => folioClearWriteback(mem, scene.folio));
     runTasks([scene.mover(mode)], scene.clock);
     assert.equal(scene.result?.notMoved, 0);
     assert.equal(scene.end, 700);
@@ -103,7 +103,7 @@ test("a user of the page waits for the move, and finds the page where it is then
   const { vm, clock, folio } = scene;
   const page = mapFilePage(vm, scene.mapping, folio);
   vm.mem.flags[folio] |= PG.writeback;
-  clock.after(300, () => folioEndWriteback(vm.mem, folio));
+  clock.after(300, () => folioClearWriteback(vm.mem, folio));
   const read: unknown[] = [];
   function* reader(): Blocking<void> {
     while ((vm.tables.bits(page.entry) & 1) !== 0) yield "waiting for the unmapping";

@@ -38,8 +38,10 @@ class Caller {
 
   /** The next folio of the file, isolated. */
   isolate(order = 0): Folio {
-    const folio = cachedFolio(this.vm, this.mapping, this.offset, this.offset + 1, order);
-    this.offset += 1 << order;
+    const pages = 1 << order;
+    const offset = Math.ceil(this.offset / pages) * pages;
+    const folio = cachedFolio(this.vm, this.mapping, offset, offset + 1, order);
+    this.offset = offset + pages;
     assert.ok(isolateForMigration(this.vm.mem, folio, this.list), "the folio is on the LRU");
     return folio;
   }
@@ -170,7 +172,7 @@ test("a folio that its owner freed while it was isolated counts as moved, and ne
   mem.flags[src] &= ~PG.locked;
   const { mm, folio } = anonymousPage(caller.vm, 1);
   assert.ok(isolateForMigration(mem, folio, caller.list));
-  exitMm(caller.vm, mm);
+  runToEnd(exitMm(caller.vm, mm));
   assert.deepEqual(caller.migrate("async"), { notMoved: 0, error: null, succeededPages: 2 });
   assert.equal(caller.target.given.length, 0);
   assert.equal(caller.isolated, 0);

@@ -22,7 +22,7 @@ import { folioTestAnon, folioTestKsm, folioTestMovable } from "../memory/mapping
 import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { listAddTail, listDel } from "../memory/page-list.ts";
-import { tryToFreeOrphanBuffers } from "../pagecache/folio-buffers.ts";
+import { tryToFreeOrphanBuffers } from "../pagecache/buffers/folio-buffers.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { removeMigrationPtes, tryToMigrate } from "../vm/migration-entry.ts";
 import type { AnonVma } from "../vm/mm.ts";

@@ -4,55 +4,51 @@
  * An owner is a table of optional operations, as in the kernel: a member that is missing means
  * what it means there (no `migrateFolio`: the fallback, writeout and all).
  *
- * Locks: the folio's own lock for as long as its place in the mapping must hold; in it
+ * Lock order: `invalidateLock` of the file, which keeps truncate and reads into the cache apart;
+ * in it the folio's own lock, for as long as its place in the mapping must hold; in it
  * `privateLock`, which keeps rings of buffer heads; in it `i_pages` (each change of the index here
- * is atomic). Linux: `struct address_space`, `struct address_space_operations`.
+ * is atomic). Linux: `struct address_space`.
  */
-import type { Folio } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import type { Blocking, Steps } from "../sched/blocking.ts";
 import { SpinLock } from "../sched/spin-lock.ts";
-import type { BufferHeads } from "./buffer-heads.ts";
+import type { AddressSpaceOperations } from "./address-space-operations.ts";
+import type { BufferHeads } from "./buffers/buffer-heads.ts";
+import type { BlockDevice } from "./device/block-device.ts";
 import { FolioIndex } from "./folio-index.ts";
+import { InvalidateLock } from "./invalidate-lock.ts";
+import type { Mappers } from "./mappers.ts";
 
-/** How much a migration may wait. Linux: `enum migrate_mode`, in its order. */
-export type MigrateMode = "async" | "sync-light" | "sync" | "sync-no-copy";
+export type * from "./address-space-operations.ts";
 
-/** How an owner's move ended: done, worth another try, or not for this call. */
-export type MigrateOutcome = "moved" | "EAGAIN" | "EBUSY" | "EINVAL" | "EIO";
+/** Bits of `AddressSpace.flags`. Linux: `enum mapping_flags`. */
+export const AS = {
+  /** A write failed since the last fsync. */
+  eio: 0x1,
+  /** All pages stay in memory: not for the LRU's evictable lists. */
+  unevictable: 0x8,
+  /** `PG.writeback` is set without the mark in the index: the swap cache. */
+  noWritebackTags: 0x20,
+  /** Folios of order 1 and more may be entered. */
+  largeFolioSupport: 0x40,
+  /** `releaseFolio` is called for folios without private state too. */
+  releaseAlways: 0x80,
+} as const;
 
-/**
- * Moves one folio, contents and private state, from `src` to `dst`.
- *
- * Both are locked on entry and on return, `src` is unmapped, off the LRU and not under writeback.
- * After "moved" there is no way back; after anything else `src` must be as it was. Must not sleep
- * in mode "async". `mapping` is null for anonymous folios outside the swap cache.
- */
-export type MigrateFolio = (
-  mem: Memory,
-  mapping: AddressSpace | null,
-  dst: Folio,
-  src: Folio,
-  mode: MigrateMode,
-) => Blocking<MigrateOutcome>;
+/** What is said of a file when it is made; all of it may be left out. */
+export interface AddressSpaceTraits {
+  /** Bits of AS. */
+  readonly flags?: number;
+  /** Linux: `i_size`. */
+  readonly sizeBytes?: number;
+  /** Where the bytes are when memory is not. */
+  readonly device?: BlockDevice | null;
+  /** Whether dirty pages are counted and written; by default, whether the owner can write. */
+  readonly canWriteback?: boolean;
+}
 
-/**
- * How `writepage` left the folio: unlocked, with its write begun or failed; or locked as it was, by
- * an owner that cannot write it now. Linux: `AOP_WRITEPAGE_ACTIVATE`.
- */
-export type WritepageOutcome = "started" | "EIO" | "activate";
-
-/** Linux: `struct address_space_operations`. */
-export interface AddressSpaceOperations {
-  readonly migrateFolio?: MigrateFolio;
-  /** Begins to write a locked folio of which the caller has taken the dirty mark. */
-  readonly writepage?: (
-    mem: Memory,
-    mapping: AddressSpace,
-    folio: Folio,
-  ) => Blocking<WritepageOutcome>;
-  /** Gives up the private state and its reference; false if it is in use. The folio is locked. */
-  readonly releaseFolio?: (mem: Memory, mapping: AddressSpace, folio: Folio) => Steps<boolean>;
+/** What all files of one machine share. */
+export interface SharedByFiles {
+  readonly buffers: BufferHeads;
+  mappers: Mappers | null;
 }
 
 export class AddressSpace {
@@ -61,19 +57,49 @@ export class AddressSpace {
   /** Whose pages these are, as refusals print it. */
   readonly name: string;
   readonly ops: AddressSpaceOperations;
+  /** Bits of AS. */
+  flags: number;
+  /** Where the file ends; what lies behind is not read, written or mapped. Linux: `i_size`. */
+  sizeBytes: number;
+  readonly device: BlockDevice | null;
+  /** Dirty pages are counted, and written back. Linux: `mapping_can_writeback()`. */
+  readonly canWriteback: boolean;
   /** By page offset. Holds one reference for each page. */
   readonly folios: FolioIndex = new FolioIndex();
+  /** Where a background writeback goes on. Linux: `writeback_index`. */
+  writebackIndex = 0;
 
   /** Rings of this machine's files; `private` of a folio with `PG.private` may name one. */
   readonly buffers: BufferHeads;
   /** Keeps every ring in this file from being found, freed or dirtied. Linux: `private_lock`. */
   readonly privateLock: SpinLock;
+  /** Linux: `invalidate_lock`. */
+  readonly invalidateLock: InvalidateLock;
+  private readonly shared: SharedByFiles;
 
-  constructor(id: number, name: string, ops: AddressSpaceOperations, buffers: BufferHeads) {
+  constructor(
+    id: number,
+    name: string,
+    ops: AddressSpaceOperations,
+    shared: SharedByFiles,
+    traits: AddressSpaceTraits = {},
+  ) {
     this.id = id;
     this.name = name;
     this.ops = ops;
-    this.buffers = buffers;
+    this.shared = shared;
+    this.buffers = shared.buffers;
+    this.flags = traits.flags ?? 0;
+    this.sizeBytes = traits.sizeBytes ?? 0;
+    this.device = traits.device ?? null;
+    const canWrite = ops.writepage !== undefined || ops.writepages !== undefined;
+    this.canWriteback = traits.canWriteback ?? canWrite;
     this.privateLock = new SpinLock("private_lock");
+    this.invalidateLock = new InvalidateLock("invalidate_lock");
+  }
+
+  /** Those who map pages of files: processes, if there are any. */
+  get mappers(): Mappers | null {
+    return this.shared.mappers;
   }
 }

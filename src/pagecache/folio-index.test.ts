@@ -2,32 +2,57 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Folio } from "../memory/memmap.ts";
-import { FolioIndex } from "./folio-index.ts";
+import { FolioIndex, MARK, type Mark } from "./folio-index.ts";
 
-/** The folio in each slot in use, by page offset. */
-type Model = Map<number, Folio>;
+interface Entry {
+  readonly folio: Folio;
+  readonly pages: number;
+  readonly marks: Set<Mark>;
+}
+
+/** By the offset at which the folio begins. */
+type Model = Map<number, Entry>;
 type IndexCommand = fc.Command<Model, FolioIndex>;
 
 /** Offsets in a few nodes of 64 slots, over their borders and far away. */
-const OFFSET = fc.oneof(fc.nat({ max: 200 }), fc.integer({ min: 0x7fff_ff00, max: 0x7fff_ffc0 }));
-const ORDER = fc.constantFrom(0, 0, 0, 1, 3, 5);
-const FOLIO = fc.integer({ min: 1, max: 1000 }).map((pfn) => pfn as Folio);
+const OFFSET = fc.oneof(
+  fc.nat({ max: 200 }),
+  fc.nat({ max: 9000 }),
+  fc.integer({ min: 0x7fff_f000, max: 0x7fff_ffff }),
+  fc.integer({ min: 0xffff_f000, max: 0xffff_ffff }),
+);
+const ORDER = fc.constantFrom(0, 0, 0, 1, 3, 5, 6, 7);
+const FOLIO = fc.integer({ min: 1, max: 1000 }).map((pfn) => (pfn * 4096) as Folio);
+const MARKS = fc.constantFrom<Mark>(MARK.dirty, MARK.writeback, MARK.towrite);
+const WHICH = fc.nat({ max: 1000 });
 
 function isFree(model: Readonly<Model>, offset: number, pages: number): boolean {
-  for (let at = offset; at < offset + pages; at++) if (model.has(at)) return false;
-  return true;
+  return [...model].every(([at, entry]) => at + entry.pages <= offset || offset + pages <= at);
+}
+
+function ascending(model: Readonly<Model>): [number, Entry][] {
+  return [...model].sort(([a], [b]) => a - b);
 }
 
 function assertSame(model: Model, index: FolioIndex): void {
-  assert.equal(index.pageCount, model.size);
-  const seen: Model = new Map();
+  const entries = ascending(model);
+  const pages = entries.reduce((sum, [, entry]) => sum + entry.pages, 0);
+  assert.equal(index.pageCount, pages);
+  const seen: [number, Folio][] = [];
   index.forEach((offset, folio) => {
-    assert.equal(seen.has(offset), false, "no offset comes twice");
-    seen.set(offset, folio);
+    seen.push([offset, folio]);
   });
-  const byOffset = (map: Model): [number, Folio][] => [...map].sort(([a], [b]) => a - b);
-  assert.deepEqual(byOffset(seen), byOffset(model));
-  for (const [offset, folio] of model) assert.equal(index.load(offset), folio);
+  const expected = entries.flatMap(([offset, { folio, pages: length }]) =>
+    Array.from({ length }, (_, at): [number, Folio] => [offset + at, folio]),
+  );
+  assert.deepEqual(seen, expected);
+  for (const mark of Object.values(MARK)) {
+    const marked = entries.filter(([, { marks }]) => marks.has(mark));
+    assert.equal(index.anyMarked(mark), marked.length > 0);
+    for (const [offset, { marks }] of entries) {
+      assert.equal(index.isMarked(offset, mark), marks.has(mark));
+    }
+  }
 }
 
 function command(
@@ -45,6 +70,22 @@ function command(
   };
 }
 
+/** A command on one of the entries that are there. */
+function onEntry(
+  name: string,
+  which: number,
+  run: (model: Model, index: FolioIndex, offset: number, entry: Entry) => void,
+): IndexCommand {
+  return command(
+    `${name} of entry ${which}`,
+    (model) => model.size > 0,
+    (model, index) => {
+      const [offset, entry] = ascending(model)[which % model.size];
+      run(model, index, offset, entry);
+    },
+  );
+}
+
 const COMMANDS = [
   fc.tuple(OFFSET, ORDER, FOLIO).map(([unaligned, order, folio]) => {
     const pages = 1 << order;
@@ -54,37 +95,68 @@ const COMMANDS = [
       (model) => isFree(model, offset, pages),
       (model, index) => {
         index.insert(offset, folio, pages);
-        for (let at = offset; at < offset + pages; at++) model.set(at, folio);
+        model.set(offset, { folio, pages, marks: new Set() });
       },
     );
   }),
-  fc.tuple(fc.nat({ max: 1000 }), FOLIO).map(([which, dst]) =>
-    command(
-      `replace(${which}, ${dst})`,
-      (model) => model.size > 0,
-      (model, index) => {
-        const [offset, src] = [...model][which % model.size];
-        index.replace(offset, src, dst, 1);
-        model.set(offset, dst);
-      },
-    ),
+  fc.tuple(WHICH, FOLIO).map(([which, dst]) =>
+    onEntry(`replace by ${dst}`, which, (model, index, offset, entry) => {
+      index.replace(offset, entry.folio, dst, entry.pages);
+      model.set(offset, { ...entry, folio: dst });
+    }),
   ),
-  fc.nat({ max: 1000 }).map((which) =>
-    command(
-      `remove(${which})`,
-      (model) => model.size > 0,
-      (model, index) => {
-        const [offset] = [...model.keys()].slice(which % model.size);
-        index.remove(offset, 1);
-        model.delete(offset);
-      },
-    ),
+  WHICH.map((which) =>
+    onEntry("remove", which, (model, index, offset, { pages }) => {
+      index.remove(offset, pages);
+      model.delete(offset);
+    }),
   ),
+  WHICH.map((which) =>
+    onEntry("split", which, (model, index, offset, { folio, pages, marks }) => {
+      index.split(offset, folio, pages);
+      for (let at = 0; at < pages; at++) {
+        model.set(offset + at, {
+          folio: (folio + at) as Folio,
+          pages: 1,
+          marks: new Set(marks),
+        });
+      }
+    }),
+  ),
+  fc.tuple(WHICH, MARKS).map(([which, mark]) =>
+    onEntry(`mark ${mark}`, which, (_model, index, offset, { marks }) => {
+      index.setMark(offset, mark);
+      marks.add(mark);
+    }),
+  ),
+  fc.tuple(WHICH, MARKS).map(([which, mark]) =>
+    onEntry(`unmark ${mark}`, which, (_model, index, offset, { marks }) => {
+      index.clearMark(offset, mark);
+      marks.delete(mark);
+    }),
+  ),
+  fc.tuple(OFFSET, OFFSET, fc.option(MARKS, { nil: undefined })).map(([one, other, mark]) => {
+    const [first, last] = [Math.min(one, other), Math.max(one, other)];
+    return command(
+      `find(${first}, ${last}, ${mark})`,
+      () => true,
+      (model, index) => {
+        const found = ascending(model).find(
+          ([at, { pages, marks }]) =>
+            first < at + pages && at <= last && (mark === undefined || marks.has(mark)),
+        );
+        assert.equal(index.find(first, last, mark), found?.[1].folio ?? null);
+      },
+    );
+  }),
   OFFSET.map((offset) =>
     command(
       `load(${offset})`,
       () => true,
-      (model, index) => assert.equal(index.load(offset), model.get(offset) ?? null),
+      (model, index) => {
+        const found = [...model].find(([at, { pages }]) => at <= offset && offset < at + pages);
+        assert.equal(index.load(offset), found?.[1].folio ?? null);
+      },
     ),
   ),
 ];
@@ -96,25 +168,29 @@ test("the index holds what a map from offset to folio holds", () => {
   });
   fc.assert(
     fc.property(fc.commands(COMMANDS, { size: "+1" }), (list) => fc.modelRun(setup, list)),
-    { numRuns: 200 },
+    { numRuns: 150 },
   );
 });
 
 test("a large folio is in the slot of each of its pages, and is replaced and removed whole", () => {
   const index = new FolioIndex();
   const [src, dst] = [32 as Folio, 48 as Folio];
-  index.insert(56, src, 16);
+  index.insert(48, src, 16);
   assert.deepEqual(
-    [55, 56, 71, 72].map((at) => index.load(at)),
+    [47, 48, 63, 64].map((at) => index.load(at)),
     [null, src, src, null],
   );
-  index.replace(56, src, dst, 16);
+  index.setMark(48, MARK.dirty);
+  index.replace(48, src, dst, 16);
   assert.deepEqual(
-    [56, 64, 71].map((at) => index.load(at)),
+    [48, 50, 63].map((at) => index.load(at)),
     [dst, dst, dst],
   );
-  index.remove(56, 16);
+  assert.equal(index.isMarked(48, MARK.dirty), true, "the slot keeps its marks");
+  index.remove(48, 16);
   assert.equal(index.pageCount, 0);
+  assert.equal(index.anyMarked(MARK.dirty), false);
+  assert.throws(() => index.insert(56, src, 16), /a folio not at a multiple of its size: 56 16/);
 });
 
 test("an occupied slot is not overwritten, and an empty one neither replaced nor removed", () => {

@@ -14,19 +14,29 @@ import type { Folio } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { Steps } from "../sched/blocking.ts";
-import { AddressSpace, type AddressSpaceOperations } from "./address-space.ts";
-import { BufferHeads } from "./buffer-heads.ts";
-import { folioBuffers, folioDetachPrivate, tryToFreeBuffers } from "./folio-buffers.ts";
+import {
+  AddressSpace,
+  type AddressSpaceOperations,
+  type AddressSpaceTraits,
+  AS,
+  type SharedByFiles,
+} from "./address-space.ts";
+import { BufferHeads } from "./buffers/buffer-heads.ts";
+import { folioBuffers, folioDetachPrivate, tryToFreeBuffers } from "./buffers/folio-buffers.ts";
+import { folioAccountCleaned } from "./dirty-account.ts";
+import type { Mappers } from "./mappers.ts";
 import type { MovableOperations } from "./movable-operations.ts";
 
 /** Both bits: the one alone has other meanings. */
 const SWAPCACHE = PG.swapcache | PG.swapbacked;
 
-export class PageCache {
+export class PageCache implements SharedByFiles {
   readonly mem: Memory;
   /** By id. */
   readonly mappings: AddressSpace[] = [];
   readonly buffers: BufferHeads;
+  /** Set by the room that maps pages. */
+  mappers: Mappers | null = null;
   /** Of pages off the LRU, by the id in their mapping word. */
   readonly movableOps: MovableOperations[] = [];
   /** Of the folios that have a slot in swap; null on a machine without. */
@@ -37,8 +47,12 @@ export class PageCache {
     this.buffers = new BufferHeads(mem);
   }
 
-  createMapping(name: string, ops: AddressSpaceOperations): AddressSpace {
-    const mapping = new AddressSpace(this.mappings.length, name, ops, this.buffers);
+  createMapping(
+    name: string,
+    ops: AddressSpaceOperations,
+    traits?: AddressSpaceTraits,
+  ): AddressSpace {
+    const mapping = new AddressSpace(this.mappings.length, name, ops, this, traits);
     this.mappings.push(mapping);
     return mapping;
   }
@@ -108,9 +122,11 @@ export function filemapRemoveFolio(mem: Memory, mapping: AddressSpace, folio: Fo
   assert((mem.flags[folio] & PG.locked) !== 0, "removal of a folio that is not locked:", folio);
   assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a folio of another file:", folio);
   const pages = folioNrPages(mem, folio);
+  if ((mem.flags[folio] & PG.dirty) !== 0) folioAccountCleaned(mem, mapping, folio);
   mapping.folios.remove(mem.index[folio], pages);
   countFilePages(mem, folio, -pages);
   mem.mapping[folio] = 0;
+  mapping.ops.freeFolio?.(mem, folio);
   folioPutRefs(mem, folio, pages);
 }
 
@@ -126,13 +142,15 @@ export function* filemapReleaseFolio(
   folio: Folio,
 ): Steps<boolean> {
   const flags = mem.flags[folio];
-  if ((flags & PG.private) === 0) return true;
+  const needsRelease = (flags & PG.private) !== 0 || (mapping.flags & AS.releaseAlways) !== 0;
+  if (!needsRelease) return true;
   if ((flags & PG.writeback) !== 0) return false;
   const { ops } = mapping;
   if (ops.releaseFolio !== undefined) return yield* ops.releaseFolio(mem, mapping, folio);
   if (folioBuffers(mem, mapping.buffers, folio) !== null) {
     return yield* tryToFreeBuffers(mem, mapping, folio);
   }
+  if ((flags & PG.private) === 0) return true;
   if ((flags & PG.dirty) !== 0) return false;
   folioDetachPrivate(mem, folio);
   return true;

@@ -14,13 +14,24 @@ import { folioNrPages } from "../memory/folio.ts";
 import type { Folio, Memmap, Pfn } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { filemapMigrateFolio, migrateFolio } from "../migrate/callbacks.ts";
-import type { AddressSpace } from "../pagecache/address-space.ts";
+import type { AddressSpace, AddressSpaceOperations } from "../pagecache/address-space.ts";
+import { markDirtyInIndex } from "../pagecache/dirty-account.ts";
+import { filemapDirtyFolio, noopDirtyFolio } from "../pagecache/mark-dirty.ts";
 import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import { type Mm, VM, type Vma, type VmaRange } from "../vm/mm.ts";
 import { PTE } from "../vm/pte.ts";
 import { setAnonOwner } from "../vm/rmap.ts";
 import { PAGE_KIND } from "./page-kinds.ts";
 import type { Snapshot, SnapshotPagemap } from "./snapshot.ts";
+
+/** Storage is swap: being dirty means nothing to the file. */
+const SHMEM_OPERATIONS: AddressSpaceOperations = { migrateFolio, dirtyFolio: noopDirtyFolio };
+
+/** Private state of a kind that is not known moves as it is. */
+const FILE_OPERATIONS: AddressSpaceOperations = {
+  migrateFolio: filemapMigrateFolio,
+  dirtyFolio: filemapDirtyFolio,
+};
 
 type OwnerClass = "anonymous" | "file" | "shmem";
 
@@ -30,7 +41,8 @@ interface Group {
   readonly mapcount: number;
   readonly locked: boolean;
   readonly cgroup: number;
-  pages: number;
+  /** How many pages its place needs. */
+  used: number;
   /** Where the next page goes; set when all are counted. */
   place: Place | null;
 }
@@ -59,8 +71,7 @@ export class SnapshotOwners {
     const { mem } = this.machine;
     for (let pfn = 0; pfn < mem.pageCount; pfn++) {
       const owner = this.ownerOf(pfn as Pfn);
-      if (owner !== null)
-        this.groupOf(pfn as Folio, owner).pages += folioNrPages(mem, pfn as Folio);
+      if (owner !== null) takePages(this.groupOf(pfn as Folio, owner), mem, pfn as Folio);
     }
     for (const group of this.groups.values()) group.place = this.makePlace(group);
     for (let pfn = 0; pfn < mem.pageCount; pfn++) {
@@ -101,7 +112,7 @@ export class SnapshotOwners {
     const key = ((mapcount * 2 + (locked ? 1 : 0)) * 3 + ownerKey) * 0x10000 + cgroup;
     let group = this.groups.get(key);
     if (group === undefined) {
-      group = { owner, mapcount, locked, cgroup, pages: 0, place: null };
+      group = { owner, mapcount, locked, cgroup, used: 0, place: null };
       this.groups.set(key, group);
     }
     return group;
@@ -109,7 +120,7 @@ export class SnapshotOwners {
 
   private makePlace(group: Group): Place {
     const { vm } = this.machine;
-    const { owner, mapcount, pages, locked } = group;
+    const { owner, mapcount, used: pages, locked } = group;
     const flags = VM.read | VM.write | (locked ? VM.locked : 0);
     const mms = this.processesOf(group.cgroup, mapcount);
     if (owner === "anonymous") {
@@ -134,8 +145,7 @@ export class SnapshotOwners {
     if (place === null) return;
     const { mem } = this.machine;
     const pages = folioNrPages(mem, folio);
-    const offset = place.used;
-    place.used += pages;
+    const offset = takePages(place, mem, folio);
     if (place.mapping !== null) this.addToFile(place.mapping, folio, offset);
     else setAnonOwner(mem, folio, place.vmas[0], place.vmas[0].startVpn + offset);
     for (const [process, vma] of place.vmas.entries()) {
@@ -192,6 +202,9 @@ export class SnapshotOwners {
   private addToFile(mapping: AddressSpace, folio: Folio, offset: number): void {
     const { mem } = this.machine;
     filemapAddFolio(mem, mapping, folio, offset);
+    if (mapping.canWriteback && (mem.flags[folio] & PG.dirty) !== 0) {
+      markDirtyInIndex(mem, mapping, folio);
+    }
     if ((mem.flags[folio] & PG.private) !== 0) mem.refcount[folio]++;
   }
 
@@ -205,8 +218,10 @@ export class SnapshotOwners {
   }
 
   private createFile(owner: OwnerClass, name: string): AddressSpace {
-    const callback = owner === "shmem" ? migrateFolio : filemapMigrateFolio;
-    return this.machine.vm.cache.createMapping(name, { migrateFolio: callback });
+    const { cache } = this.machine.vm;
+    return owner === "shmem"
+      ? cache.createMapping(name, SHMEM_OPERATIONS)
+      : cache.createMapping(name, FILE_OPERATIONS, { canWriteback: true });
   }
 
   private processesOf(cgroup: number, count: number): readonly Mm[] {
@@ -224,6 +239,14 @@ export class SnapshotOwners {
   private cgroupName(cgroup: number): string {
     return `cgroup ${this.snapshot.cgroups[cgroup] ?? 0}`;
   }
+}
+
+/** Room for a folio, at a multiple of its size; returns where. */
+function takePages(room: { used: number }, mem: Memmap, folio: Folio): number {
+  const pages = folioNrPages(mem, folio);
+  const offset = Math.ceil(room.used / pages) * pages;
+  room.used = offset + pages;
+  return offset;
 }
 
 /** Writable if the page is this process's alone, or a file's. */

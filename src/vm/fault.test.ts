@@ -105,12 +105,12 @@ test("emptying an entry drops its mapping and its reference, and the last one fr
   const page = anonymousPage(vm, 1);
   const other = sharePage(vm, page);
   const { mem } = vm;
-  zapRange(vm, page.vma, page.vpn, page.vpn + 1);
+  runToEnd(zapRange(vm, page.vma, page.vpn, page.vpn + 1));
   assert.deepEqual([mem.mapcount[page.folio], mem.refcount[page.folio]], [1, 1]);
   assert.equal(page.mm.rssPages, 0);
-  zapRange(vm, page.vma, page.vpn, page.vpn + 1);
+  runToEnd(zapRange(vm, page.vma, page.vpn, page.vpn + 1));
   assert.equal(page.mm.rssPages, 0, "an empty entry is left alone");
-  zapRange(vm, other.vma, other.vpn, other.vpn + 1);
+  runToEnd(zapRange(vm, other.vma, other.vpn, other.vpn + 1));
   assert.equal(mem.zones[0].freePages, 63);
 });
 
@@ -121,7 +121,7 @@ test("an entry of a file's page hands its dirt to the folio, which stays in the 
     const folio = cachedFolio(vm, mapping, 0, 1);
     const { vma, entry, mm } = mapFilePage(vm, mapping, folio);
     vm.tables.set(entry, folio, PTE.present | PTE.write | bits);
-    unmapVma(vm, vma);
+    runToEnd(unmapVma(vm, vma));
     assert.equal((vm.mem.flags[folio] & PG.dirty) !== 0, bits !== 0);
     assert.equal(vm.mem.refcount[folio], 1);
     assert.deepEqual(mm.vmas, []);
@@ -133,7 +133,7 @@ test("a process that exits leaves no VMA, no table and no page behind", () => {
   const { mm, folio } = anonymousPage(vm, 1);
   vm.mapAnonymous(mm, mm.freeRange(4));
   folioGet(vm.mem, folio);
-  exitMm(vm, mm);
+  runToEnd(exitMm(vm, mm));
   assert.equal(vm.tables.leavesInUse, 0);
   assert.equal(vm.mms[mm.id], undefined);
   assert.ok(vm.anonVmas.every((anonVma) => anonVma === undefined));

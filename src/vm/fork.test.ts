@@ -40,7 +40,7 @@ test("a forked page is shared, written by neither, until one of them writes", ()
 test("the last one left writes without a copy", () => {
   const vm = smallVm();
   const { mm, vpn, entry, folio } = anonymousPage(vm, 7);
-  exitMm(vm, fork(vm, mm));
+  runToEnd(exitMm(vm, fork(vm, mm)));
   assert.equal(runToEnd(writeUser(vm, mm, vpn, 0, 9)), "done");
   assert.equal(vm.tables.pfn(entry), folio);
   assert.ok((vm.mem.flags[folio] & PG.anonExclusive) !== 0);
@@ -118,7 +118,7 @@ test("unmapping the middle of a VMA leaves both ends, each with its pages", () =
   const vma = vm.mapAnonymous(mm, mm.freeRange(5));
   const first = vma.startVpn;
   const pages = [0, 1, 2, 3, 4].map((at) => touchPage(vm, vma, first + at, at + 1));
-  unmapRange(vm, mm, first + 1, first + 3);
+  runToEnd(unmapRange(vm, mm, first + 1, first + 3));
   assert.deepEqual(
     mm.vmas.map(({ startVpn, endVpn, pgoff }) => [startVpn - first, endVpn - first, pgoff - first]),
     [

@@ -18,6 +18,7 @@ import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
 import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
 import { mlockDrain } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
+import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Blocking, Steps } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
 import { NO_ENTRY } from "./page-tables.ts";
@@ -40,14 +41,20 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
       yield "try-to-migrate-entry";
       const entry = rmapEntry(vma, offset + at);
       if (entry === NO_ENTRY) continue;
-      if (!setMigrationEntry(vm, vma, folio, (folio + at) as Pfn, entry)) break;
+      if (!(yield* setMigrationEntry(vm, vma, folio, (folio + at) as Pfn, entry))) break;
     }
     if (!folioMapped(mem, folio)) return;
   }
 }
 
 /** Replaces one entry if it maps `page`. False ends the walk of this VMA. */
-function setMigrationEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): boolean {
+function* setMigrationEntry(
+  vm: Vm,
+  vma: Vma,
+  folio: Folio,
+  page: Pfn,
+  entry: number,
+): Steps<boolean> {
   const { mem, tables } = vm;
   const bits = tables.bits(entry);
   if ((bits & PTE.present) === 0 || tables.pfn(entry) !== (page as number)) return true;
@@ -58,10 +65,13 @@ function setMigrationEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: num
     return false;
   }
   if (isExclusive) clearFlag(mem, page, PG.anonExclusive);
-  if ((bits & PTE.dirty) !== 0) setFlag(mem, folio, PG.dirty);
   const kind = migrationKind(bits, isExclusive);
   const kept = kind | (bits & KEPT_BITS);
   tables.set(entry, page, kept);
+  if ((bits & PTE.dirty) !== 0) {
+    if (isAnon) setFlag(mem, folio, PG.dirty);
+    else yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
+  }
   if (mem.events.trace !== null) {
     tracePte(mem.events.trace, "set_migration_pte", vpnOf(vm, vma, folio, page), page, kept);
   }

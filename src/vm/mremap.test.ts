@@ -74,7 +74,7 @@ test("what cannot grow where it is moves if it may, with its pages and their off
   const entry = rmapEntry(moved, vm.mem.index[folio]);
   assert.equal(vm.tables.pfn(entry), folio, "the reverse map finds it at the new place");
   assert.deepEqual([mm.rssPages, vm.mem.mapcount[folio], vm.mem.refcount[folio]], [4, 1, 1]);
-  exitMm(vm, mm);
+  runToEnd(exitMm(vm, mm));
   assert.deepEqual([vm.tables.leavesInUse, vm.mem.refcount[folio]], [0, 0]);
 });
 
@@ -204,9 +204,9 @@ test("unmapping and protecting parts of mappings splits them, and nothing else",
   const write = (at: number): unknown => runToEnd(writeUser(vm, mm, AT + at, 0, 20 + at));
   assert.deepEqual([0, 1, 2, 3].map(write), ["done", "SIGSEGV", "SIGSEGV", "done"]);
   assert.deepEqual(read(world, AT, 4), [20, 11, 12, 23]);
-  unmapRange(vm, mm, AT + 2, AT + 2);
+  runToEnd(unmapRange(vm, mm, AT + 2, AT + 2));
   assert.equal(mm.vmas.length, 3, "nothing is asked for");
-  unmapRange(vm, mm, AT + 2, AT + 4);
+  runToEnd(unmapRange(vm, mm, AT + 2, AT + 4));
   assert.deepEqual(read(world, AT, 4), [20, 11, "SIGSEGV", "SIGSEGV"]);
   assert.equal(protectRange(vm, mm, AT, AT + 4, VM.read | VM.write), "ENOMEM");
   assert.equal(runToEnd(writeUser(vm, mm, AT + 1, 0, 31)), "done", "changed before the hole");

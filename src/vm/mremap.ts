@@ -65,9 +65,9 @@ function* remapLocked(vm: Vm, mm: Mm, request: MremapRequest): Blocking<number |
   if (mm.vmaAt(vpn) === null) return "EFAULT";
   const goesElsewhere = (flags & (MREMAP.fixed | MREMAP.dontUnmap)) !== 0;
   const fixedVpn = (flags & MREMAP.fixed) === 0 ? undefined : request.newVpn;
-  if (fixedVpn !== undefined) unmapRange(vm, mm, fixedVpn, fixedVpn + newPages);
+  if (fixedVpn !== undefined) yield* unmapRange(vm, mm, fixedVpn, fixedVpn + newPages);
   if (request.oldPages >= newPages) {
-    unmapRange(vm, mm, vpn + newPages, vpn + request.oldPages);
+    yield* unmapRange(vm, mm, vpn + newPages, vpn + request.oldPages);
     if (!goesElsewhere) return vpn;
   }
   const oldPages = Math.min(request.oldPages, newPages);
@@ -114,7 +114,7 @@ function* moveVma(
   vm.copyVma(vma, { startVpn: newVpn, endVpn: newVpn + newPages, pgoff });
   yield* movePageTables(vm, mm, vpn, newVpn, oldPages);
   yield "mremap-old-place-empty";
-  if ((flags & MREMAP.dontUnmap) === 0) unmapRange(vm, mm, vpn, vpn + oldPages);
+  if ((flags & MREMAP.dontUnmap) === 0) yield* unmapRange(vm, mm, vpn, vpn + oldPages);
   else vma.flags &= ~VM.locked;
 }
 

@@ -73,6 +73,7 @@ function makeFolios(
   const inherited = mem.flags[folio] & INHERITED;
   const references = 1 + (mapping === null ? 0 : 1);
   unprepCompound(mem, folio);
+  mapping?.folios.split(mem.index[folio], folio, pages);
   folioRefUnfreeze(mem, folio, references);
   for (let at = 1; at < pages; at++) {
     const page = (folio + at) as Pfn;
@@ -81,7 +82,6 @@ function makeFolios(
     mem.mapping[page] = mem.mapping[folio];
     mem.index[page] = offset;
     mem.refcount[page] = references;
-    mapping?.folios.replace(offset, folio, page as Folio, 1);
     listAddTail(mem, pieces, page);
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runToEnd } from "../sched/run.ts";
 import { TASK_SIZE_PAGES } from "./page-tables.ts";
 import { folioGetAnonVma, putAnonVma, rmapVmas } from "./rmap.ts";
 import { anonymousPage, cachedFolio, mapFilePage, sharePage, smallVm } from "./small-vm.ts";
@@ -57,9 +58,9 @@ test("an anon_vma lives as long as a VMA or a migration has it", () => {
   assert.ok(anonVma !== null);
   assert.deepEqual([...rmapVmas(vm, page.folio)], [page.vma, shared.vma]);
   assert.equal(folioGetAnonVma(vm, page.folio), anonVma);
-  exitMm(vm, page.mm);
+  runToEnd(exitMm(vm, page.mm));
   assert.deepEqual([...rmapVmas(vm, page.folio)], [shared.vma]);
-  exitMm(vm, shared.mm);
+  runToEnd(exitMm(vm, shared.mm));
   assert.equal(vm.anonVmas[anonVma.id], anonVma, "the migration's reference");
   putAnonVma(vm, anonVma);
   assert.equal(vm.anonVmas[anonVma.id], undefined);
@@ -70,7 +71,7 @@ test("an anonymous folio that nobody maps gives no anon_vma: it may be gone", ()
   const vm = smallVm();
   const { folio, mm } = anonymousPage(vm, 1);
   vm.mem.refcount[folio]++;
-  exitMm(vm, mm);
+  runToEnd(exitMm(vm, mm));
   assert.equal(folioGetAnonVma(vm, folio), null);
   assert.deepEqual([...rmapVmas(vm, folio)], []);
 });
@@ -82,7 +83,7 @@ test("a file's folio leads to every VMA that maps the file", () => {
   assert.deepEqual([...rmapVmas(vm, folio)], []);
   const [one, other] = [mapFilePage(vm, mapping, folio), mapFilePage(vm, mapping, folio)];
   assert.deepEqual([...rmapVmas(vm, folio)], [one.vma, other.vma]);
-  unmapVma(vm, one.vma);
+  runToEnd(unmapVma(vm, one.vma));
   assert.deepEqual([...rmapVmas(vm, folio)], [other.vma]);
 });
 
@@ -93,7 +94,7 @@ test("a walk of the reverse map that is under way misses nobody when a VMA goes"
   const seen: unknown[] = [];
   for (const vma of rmapVmas(vm, page.folio)) {
     seen.push(vma);
-    if (vma === page.vma) exitMm(vm, page.mm);
+    if (vma === page.vma) runToEnd(exitMm(vm, page.mm));
   }
   assert.deepEqual(seen, [page.vma, second.vma, third.vma]);
   assert.throws(() => vm.dropVma(page.vma), /a VMA that its process does not have/);

@@ -2,14 +2,15 @@
  * Taking memory away from a process: single pages, a VMA, all of it.
  *
  * An entry that is emptied drops its mapping and its reference; the last one frees the page. A
- * migration entry is emptied too: the mover then finds nothing to put back. Linux: mm/memory.c
+ * migration entry is emptied too: the mover then finds nothing to put back. A dirty entry of a file
+ * makes its folio dirty, which may spin for the file's `privateLock`. Linux: mm/memory.c
  * (`zap_pte_range()`), mm/mmap.c (`exit_mmap()`).
  */
 import { pageFolio } from "../memory/folio.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioTestAnon } from "../memory/mapping-word.ts";
-import { setFlag } from "../memory/memmap.ts";
-import { PG } from "../memory/page-flags.ts";
+import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
+import type { Steps } from "../sched/blocking.ts";
 import type { Mm, Vma } from "./mm.ts";
 import { NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
@@ -17,38 +18,38 @@ import { removeRmap } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
 
 /** Empties the entries of `vma` from one virtual page up to another. Linux: `MADV_DONTNEED`. */
-export function zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): void {
+export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): Steps<void> {
   for (let vpn = startVpn; vpn < endVpn; vpn++) {
     const entry = vma.mm.directory.find(vpn);
-    if (entry !== NO_ENTRY) zapEntry(vm, vma, entry);
+    if (entry !== NO_ENTRY) yield* zapEntry(vm, vma, entry);
   }
 }
 
 /** Unmaps a whole VMA. Linux: `munmap()`. */
-export function unmapVma(vm: Vm, vma: Vma): void {
-  zapRange(vm, vma, vma.startVpn, vma.endVpn);
+export function* unmapVma(vm: Vm, vma: Vma): Steps<void> {
+  yield* zapRange(vm, vma, vma.startVpn, vma.endVpn);
   vm.dropVma(vma);
 }
 
 /** Unmaps a stretch of virtual pages, of as many VMAs as it touches. Linux: `do_munmap()`. */
-export function unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): void {
+export function* unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): Steps<void> {
   if (startVpn >= endVpn) return;
   for (const vma of [...mm.vmas]) {
     if (vma.endVpn <= startVpn || vma.startVpn >= endVpn) continue;
     const middle = vma.startVpn < startVpn ? vm.splitVma(vma, startVpn) : vma;
     if (middle.endVpn > endVpn) vm.splitVma(middle, endVpn);
-    unmapVma(vm, middle);
+    yield* unmapVma(vm, middle);
   }
 }
 
 /** Ends a process: every VMA, then the tables. Linux: `exit_mmap()`. */
-export function exitMm(vm: Vm, mm: Mm): void {
-  while (mm.vmas.length > 0) unmapVma(vm, mm.vmas[mm.vmas.length - 1]);
+export function* exitMm(vm: Vm, mm: Mm): Steps<void> {
+  while (mm.vmas.length > 0) yield* unmapVma(vm, mm.vmas[mm.vmas.length - 1]);
   mm.directory.release();
   vm.mms[mm.id] = undefined;
 }
 
-function zapEntry(vm: Vm, vma: Vma, entry: number): void {
+function* zapEntry(vm: Vm, vma: Vma, entry: number): Steps<void> {
   const { mem, tables } = vm;
   const bits = tables.bits(entry);
   if (bits === PTE_NONE) return;
@@ -58,7 +59,10 @@ function zapEntry(vm: Vm, vma: Vma, entry: number): void {
   vma.mm.rssPages--;
   if ((bits & PTE.present) === 0) return;
   const folio = pageFolio(mem, page);
-  if ((bits & PTE.dirty) !== 0 && !folioTestAnon(mem, folio)) setFlag(mem, folio, PG.dirty);
+  if ((bits & PTE.dirty) !== 0 && !folioTestAnon(mem, folio)) {
+    // What the process wrote must be known to the file before the folio can be freed.
+    yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
+  }
   removeRmap(mem, page, vma);
   folioPut(mem, folio);
 }

@@ -55,7 +55,7 @@ function* isolateAndPutBack({ vm, mem }: World, folio: Folio): Blocking<string> 
 /** Frees the page and has its frame, and the next, come back as one large folio on the LRU. */
 function* becomeLarge({ vm, mem }: World, page: UserPage): Blocking<string> {
   yield "owner-begins";
-  exitMm(vm, page.mm);
+  yield* exitMm(vm, page.mm);
   if (mem.refcount[page.folio] > 0) return "held";
   yield "owner-freed";
   const large = folioAlloc(mem, { ...movableRequest(0), order: 5 });

@@ -12,17 +12,17 @@ import {
   bufferMigrateFolioNorefs,
 } from "../../src/migrate/buffer-callbacks.ts";
 import type { AddressSpace, MigrateFolio, MigrateMode } from "../../src/pagecache/address-space.ts";
-import { BH, type BufferHead } from "../../src/pagecache/buffer-head.ts";
-import { blockDirtyFolio, markBufferDirty } from "../../src/pagecache/dirty-buffers.ts";
-import { findGetBlock } from "../../src/pagecache/find-block.ts";
-import { folioBuffers } from "../../src/pagecache/folio-buffers.ts";
-import { blockInvalidateFolio } from "../../src/pagecache/invalidate-buffers.ts";
+import { BH, type BufferHead } from "../../src/pagecache/buffers/buffer-head.ts";
+import { blockDirtyFolio, markBufferDirty } from "../../src/pagecache/buffers/dirty-buffers.ts";
+import { findGetBlock } from "../../src/pagecache/buffers/find-block.ts";
+import { folioBuffers } from "../../src/pagecache/buffers/folio-buffers.ts";
+import { blockInvalidateFolio } from "../../src/pagecache/buffers/invalidate-buffers.ts";
+import { attachBuffers, SMALL_BLOCK_BYTES } from "../../src/pagecache/buffers/small-buffers.ts";
 import {
   filemapGetFolio,
   filemapReleaseFolio,
   filemapRemoveFolio,
 } from "../../src/pagecache/page-cache.ts";
-import { attachBuffers, SMALL_BLOCK_BYTES } from "../../src/pagecache/small-buffers.ts";
 import type { Blocking } from "../../src/sched/blocking.ts";
 import { cachedFolio } from "../../src/vm/small-vm.ts";
 import type { Mutant, Race, RaceRun } from "./race.ts";
@@ -110,7 +110,7 @@ function* writeHeldBlock(scene: Scene): Blocking<string> {
   const to = bh.folio;
   yield "writer-has-the-address";
   scene.mem.frames.writeWord(to, 0, 7);
-  yield* markBufferDirty(scene.mem, bh);
+  yield* markBufferDirty(scene.mem, scene.device, bh);
   bh.put();
   return "wrote";
 }
@@ -309,7 +309,7 @@ export const moveAndBuffersRaces: readonly Race[] = [
       },
       {
         what: "a lookup does not take private_lock",
-        file: "src/pagecache/find-block.ts",
+        file: "src/pagecache/buffers/find-block.ts",
         text: "yield* device.privateLock.lock();",
         replacement: "device.privateLock.held = true;",
         says: /the bytes are lost|nobody holds/,
@@ -338,16 +338,16 @@ export const moveAndBuffersRaces: readonly Race[] = [
     mutants: [
       {
         what: "the page is cleaned after private_lock has been given up",
-        file: "src/pagecache/folio-buffers.ts",
-        text: "if (free) clearFlag(mem, folio, PG.dirty);\n  mapping.privateLock.unlock();",
+        file: "src/pagecache/buffers/folio-buffers.ts",
+        text: "if (free) folioCancelDirty(mem, mapping, folio);\n  mapping.privateLock.unlock();",
         replacement:
           'mapping.privateLock.unlock();\n  yield "unlocked";\n' +
-          "  if (free) clearFlag(mem, folio, PG.dirty);",
+          "  if (free) folioCancelDirty(mem, mapping, folio);",
         says: /the write is lost/,
       },
       {
         what: "who dirties a page does not wait for private_lock",
-        file: "src/pagecache/dirty-buffers.ts",
+        file: "src/pagecache/buffers/dirty-buffers.ts",
         text: "yield* mapping.privateLock.lock();",
         replacement: "mapping.privateLock.held = true;",
         says: /the write is lost|nobody holds/,

@@ -22,7 +22,7 @@ function leaveForkAndMove(): RaceRun {
   );
   function* leaveAndFork(): Blocking<string> {
     yield "leaver-begins";
-    exitMm(vm, leaver.mm);
+    yield* exitMm(vm, leaver.mm);
     yield "forker-begins";
     const child = forkMm(vm, page.mm, "child");
     assert.ok(child !== null, "there is memory for a fork");

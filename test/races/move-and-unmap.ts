@@ -1,7 +1,7 @@
 /** A move against a process that gives the page up: by zapping it, by unmapping, by its end. */
 import assert from "node:assert/strict";
 import { migrateFolio } from "../../src/migrate/callbacks.ts";
-import type { Blocking } from "../../src/sched/blocking.ts";
+import type { Blocking, Steps } from "../../src/sched/blocking.ts";
 import { runToEnd } from "../../src/sched/run.ts";
 import { readUser } from "../../src/vm/fault.ts";
 import { NO_ENTRY } from "../../src/vm/page-tables.ts";
@@ -16,7 +16,7 @@ import { exitMm, unmapVma, zapRange } from "../../src/vm/zap.ts";
 import type { Race, RaceRun } from "./race.ts";
 import { move, World } from "./world.ts";
 
-type Leave = (world: World, page: UserPage) => void;
+type Leave = (world: World, page: UserPage) => Steps<void>;
 
 const zap: Leave = ({ vm }, { vma, vpn }) => zapRange(vm, vma, vpn, vpn + 1);
 const unmap: Leave = ({ vm }, { vma }) => unmapVma(vm, vma);
@@ -32,7 +32,7 @@ function leaveAndMove(
   const { vm } = world;
   function* go(): Blocking<string> {
     yield "leaver-begins";
-    leave(world, leaver);
+    yield* leave(world, leaver);
     return "left";
   }
   world.addTask(

@@ -63,7 +63,9 @@ export const ANONYMOUS: readonly Sentence[] = [
     (world, { name }) => {
       const region = world.map(name, undefined);
       world.touch(region, 0);
-      unmapRange(world.machine.vm, region.mm, region.startVpn, region.startVpn + region.pages);
+      runToEnd(
+        unmapRange(world.machine.vm, region.mm, region.startVpn, region.startVpn + region.pages),
+      );
     },
   ),
   sentence(
@@ -101,9 +103,9 @@ export const ANONYMOUS: readonly Sentence[] = [
 ];
 
 function drop(world: CallWorld, { mm, startVpn }: Region, from: number, to: number): void {
-  zapRange(world.machine.vm, vmaOf(mm, startVpn), startVpn + from, startVpn + to);
+  runToEnd(zapRange(world.machine.vm, vmaOf(mm, startVpn), startVpn + from, startVpn + to));
 }
 
 function unmapPage(world: CallWorld, { mm, startVpn }: Region, page: number): void {
-  unmapRange(world.machine.vm, mm, startVpn + page, startVpn + page + 1);
+  runToEnd(unmapRange(world.machine.vm, mm, startVpn + page, startVpn + page + 1));
 }

@@ -22,7 +22,7 @@ export const PROCESSES: readonly Sentence[] = [
   ),
   sentence("^child forked and exited$", (world) => {
     fork(world);
-    if (world.child !== null) exitMm(world.machine.vm, world.child);
+    if (world.child !== null) runToEnd(exitMm(world.machine.vm, world.child));
   }),
   sentence(
     "^child has NAME (?<count>\\d+) anon node(?<node>\\d)$",

@@ -5,14 +5,15 @@
  * well, so that nobody who found the ring by way of a device's block is still on it. The ring holds
  * one reference to its folio, and `PG.private` says that it is there. Linux: fs/buffer.c, 6.1.
  */
-import { assert } from "../base/assert.ts";
-import { folioGet, folioPut } from "../memory/folio-ref.ts";
-import { PAGE_WORDS } from "../memory/frames.ts";
-import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import { PG } from "../memory/page-flags.ts";
-import type { Steps } from "../sched/blocking.ts";
-import type { AddressSpace } from "./address-space.ts";
+import { assert } from "../../base/assert.ts";
+import { folioGet, folioPut } from "../../memory/folio-ref.ts";
+import { PAGE_WORDS } from "../../memory/frames.ts";
+import { clearFlag, type Folio, setFlag, testFlag } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { PG } from "../../memory/page-flags.ts";
+import type { Steps } from "../../sched/blocking.ts";
+import type { AddressSpace } from "../address-space.ts";
+import { folioCancelDirty } from "../dirty-account.ts";
 import { BH, BufferHead } from "./buffer-head.ts";
 import type { BufferHeads } from "./buffer-heads.ts";
 
@@ -82,7 +83,7 @@ export function* tryToFreeBuffers(
   const free = dropBuffers(mem, mapping.buffers, folio);
   yield "buffers-dropped";
   // In the lock, or a folio that is dirtied meanwhile would be clean.
-  if (free) clearFlag(mem, folio, PG.dirty);
+  if (free) folioCancelDirty(mem, mapping, folio);
   mapping.privateLock.unlock();
   return free;
 }

@@ -6,17 +6,18 @@
  * nobody holds the buffers, as writeback keeps the folio. One buffer is written without the folio's
  * lock, held by a count. Linux: `__block_write_full_page()`, `write_dirty_buffer()`, 6.1.
  */
-import { assert } from "../base/assert.ts";
-import { folioEndWriteback, folioUnlock } from "../memory/folio-lock.ts";
-import { type Folio, setFlag } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import { PG } from "../memory/page-flags.ts";
-import type { Blocking, Steps } from "../sched/blocking.ts";
-import type { AddressSpace } from "./address-space.ts";
-import type { BlockDevice, BlockResult } from "./block-device.ts";
+import { assert } from "../../base/assert.ts";
+import { folioUnlock } from "../../memory/folio-lock.ts";
+import { type Folio, setFlag } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { PG } from "../../memory/page-flags.ts";
+import type { Blocking, Steps } from "../../sched/blocking.ts";
+import type { AddressSpace } from "../address-space.ts";
+import type { BlockDevice, BlockResult } from "../device/block-device.ts";
+import { filemapDirtyFolio } from "../mark-dirty.ts";
+import { folioEndWriteback, folioStartWriteback, mappingSetError } from "../writeback.ts";
 import { BH, type BufferHead } from "./buffer-head.ts";
 import { folioBuffers } from "./folio-buffers.ts";
-import { folioStartWriteback } from "./writeback.ts";
 
 /**
  * Begins to write a locked folio whose dirty mark the caller has taken; unlocks it.
@@ -37,23 +38,26 @@ export function* blockWriteFullFolio(
     if ((bh.state & BH.dirty) === 0) continue;
     yield "write-trylock-buffer";
     if (!bh.trylock()) {
-      setFlag(mem, folio, PG.dirty);
+      yield* filemapDirtyFolio(mem, mapping, folio);
       continue;
     }
     bh.state &= ~BH.dirty;
     taken.push(bh);
   }
-  folioStartWriteback(mem, folio);
+  folioStartWriteback(mem, mapping, folio);
   let left = taken.length;
   for (const bh of taken) {
     submitBuffer(device, bh, (result) => {
-      if (result === "EIO") setFlag(mem, folio, PG.error);
+      if (result === "EIO") {
+        setFlag(mem, folio, PG.error);
+        mappingSetError(mapping);
+      }
       left--;
-      if (left === 0) folioEndWriteback(mem, folio);
+      if (left === 0) folioEndWriteback(mem, mapping, folio);
     });
   }
   folioUnlock(mem, folio);
-  if (taken.length === 0) folioEndWriteback(mem, folio);
+  if (taken.length === 0) folioEndWriteback(mem, mapping, folio);
   return "started";
 }
 

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byteFrames } from "../memory/byte-frames.ts";
-import { folioTrylock } from "../memory/folio-lock.ts";
-import type { Folio } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
-import { PG } from "../memory/page-flags.ts";
-import { smallMemory } from "../memory/small-memory.ts";
-import { Clock } from "../sched/clock.ts";
-import { runToEnd } from "../sched/run.ts";
-import type { AddressSpace } from "./address-space.ts";
-import { type BlockDevice, MemoryDevice, SlowDevice } from "./block-device.ts";
+import { byteFrames } from "../../memory/byte-frames.ts";
+import { folioTrylock } from "../../memory/folio-lock.ts";
+import type { Folio } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { folioAlloc, movableRequest } from "../../memory/page-alloc.ts";
+import { PG } from "../../memory/page-flags.ts";
+import { smallMemory } from "../../memory/small-memory.ts";
+import { Clock } from "../../sched/clock.ts";
+import { runToEnd } from "../../sched/run.ts";
+import type { AddressSpace } from "../address-space.ts";
+import { type BlockDevice, MemoryDevice, SlowDevice } from "../device/block-device.ts";
+import { filemapAddFolio, PageCache } from "../page-cache.ts";
+import { folioClearDirtyForIo } from "../writeback.ts";
 import { BH, type BufferHead } from "./buffer-head.ts";
-import { filemapAddFolio, PageCache } from "./page-cache.ts";
 import { attachBuffers } from "./small-buffers.ts";
 import { blockWriteFullFolio, writeDirtyBuffer } from "./write-buffers.ts";
-import { folioClearDirtyForIo } from "./writeback.ts";
 
 /** Words of a block: four blocks to a page of 1024 words. */
 const BLOCK_WORDS = 256;
@@ -55,7 +55,7 @@ function slow(
 }
 
 function write({ mem, mapping, folio }: Scene, device: BlockDevice): void {
-  assert.ok(folioClearDirtyForIo(mem, folio));
+  assert.ok(runToEnd(folioClearDirtyForIo(mem, mapping, folio)));
   assert.equal(runToEnd(blockWriteFullFolio(mem, mapping, folio, device)), "started");
 }
 

@@ -6,10 +6,10 @@
  * loses bytes, and that shows. `done` is called once, before `submit` returns or later.
  * Linux: `struct block_device`, `submit_bio()`.
  */
-import { Random } from "../base/random.ts";
-import type { Folio } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import type { Clock } from "../sched/clock.ts";
+import { Random } from "../../base/random.ts";
+import type { Folio } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import type { Clock } from "../../sched/clock.ts";
 
 export type BlockResult = "done" | "EIO";
 

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { folioPut } from "../memory/folio-ref.ts";
-import { lruCacheDisable, lruCacheEnable } from "../memory/lru.ts";
-import type { Memory } from "../memory/memory.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
-import { smallMemory } from "../memory/small-memory.ts";
-import { runToEnd } from "../sched/run.ts";
-import type { AddressSpace } from "./address-space.ts";
+import { folioPut } from "../../memory/folio-ref.ts";
+import { lruCacheDisable, lruCacheEnable } from "../../memory/lru.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { folioAlloc, movableRequest } from "../../memory/page-alloc.ts";
+import { smallMemory } from "../../memory/small-memory.ts";
+import { runToEnd } from "../../sched/run.ts";
+import type { AddressSpace } from "../address-space.ts";
+import { filemapAddFolio, PageCache } from "../page-cache.ts";
 import type { BufferHead } from "./buffer-head.ts";
 import { findGetBlock } from "./find-block.ts";
-import { filemapAddFolio, PageCache } from "./page-cache.ts";
 import { attachBuffers, SMALL_BLOCK_BYTES } from "./small-buffers.ts";
 
 /** A device of which the first five pages, twenty blocks, are cached; two processors. */

@@ -5,7 +5,7 @@
  * freed or moved: who needs that empties all caches first. While the LRU batches are disabled
  * (`lruCacheDisable`) nothing enters. Linux: `bh_lrus`, fs/buffer.c.
  */
-import type { Memory } from "../memory/memory.ts";
+import type { Memory } from "../../memory/memory.ts";
 import type { BufferHead } from "./buffer-head.ts";
 
 /** Linux: `BH_LRU_SIZE`. */

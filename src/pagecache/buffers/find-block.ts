@@ -6,14 +6,14 @@
  * is from the match to the count. Linux: `__find_get_block()`, fs/buffer.c, 6.1.
  */
 
-import { folioPut } from "../memory/folio-ref.ts";
-import { PAGE_WORDS } from "../memory/frames.ts";
-import type { Memory } from "../memory/memory.ts";
-import type { Steps } from "../sched/blocking.ts";
-import type { AddressSpace } from "./address-space.ts";
+import { folioPut } from "../../memory/folio-ref.ts";
+import { PAGE_WORDS } from "../../memory/frames.ts";
+import type { Memory } from "../../memory/memory.ts";
+import type { Steps } from "../../sched/blocking.ts";
+import type { AddressSpace } from "../address-space.ts";
+import { filemapGetFolio } from "../page-cache.ts";
 import type { BufferHead } from "./buffer-head.ts";
 import { folioBuffers } from "./folio-buffers.ts";
-import { filemapGetFolio } from "./page-cache.ts";
 
 /**
  * The cached buffer of block `block` of `device`, with a count that the caller puts; or null.

@@ -4,13 +4,13 @@
  * Each buffer is waited for, as I/O needs the bytes until it ends. A buffer that somebody holds
  * keeps the ring; the folio then leaves its file with the ring on it. Linux: fs/buffer.c, 6.1.
  */
-import type { Folio } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import type { Blocking } from "../sched/blocking.ts";
-import type { AddressSpace } from "./address-space.ts";
+import type { Folio } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import type { Blocking } from "../../sched/blocking.ts";
+import type { AddressSpace } from "../address-space.ts";
+import { filemapReleaseFolio } from "../page-cache.ts";
 import { BH, type BufferHead } from "./buffer-head.ts";
 import { folioBuffers } from "./folio-buffers.ts";
-import { filemapReleaseFolio } from "./page-cache.ts";
 
 /** Of a locked folio that is not under writeback; false if it keeps its private state. */
 export function* blockInvalidateFolio(

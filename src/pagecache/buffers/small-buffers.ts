@@ -2,12 +2,12 @@
  * A folio with buffers as a filesystem would leave it, for tests and for scenarios.
  */
 
-import { assert } from "../base/assert.ts";
-import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
-import type { Folio } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import { runToEnd } from "../sched/run.ts";
-import type { AddressSpace } from "./address-space.ts";
+import { assert } from "../../base/assert.ts";
+import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
+import type { Folio } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { runToEnd } from "../../sched/run.ts";
+import type { AddressSpace } from "../address-space.ts";
 import type { BufferHead } from "./buffer-head.ts";
 import { createEmptyBuffers } from "./folio-buffers.ts";
 

@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
-import type { Folio } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
-import { PG } from "../memory/page-flags.ts";
-import { smallMemory } from "../memory/small-memory.ts";
-import type { Steps } from "../sched/blocking.ts";
-import { runToEnd } from "../sched/run.ts";
-import type { AddressSpace, AddressSpaceOperations } from "./address-space.ts";
-import { BH, type BufferHead } from "./buffer-head.ts";
-import { createEmptyBuffers, folioBuffers, tryToFreeOrphanBuffers } from "./folio-buffers.ts";
+import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
+import type { Folio } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { folioAlloc, movableRequest } from "../../memory/page-alloc.ts";
+import { PG } from "../../memory/page-flags.ts";
+import { smallMemory } from "../../memory/small-memory.ts";
+import type { Steps } from "../../sched/blocking.ts";
+import { runToEnd } from "../../sched/run.ts";
+import type { AddressSpace, AddressSpaceOperations } from "../address-space.ts";
 import {
   filemapAddFolio,
   filemapReleaseFolio,
   filemapRemoveFolio,
   PageCache,
-} from "./page-cache.ts";
+} from "../page-cache.ts";
+import { BH, type BufferHead } from "./buffer-head.ts";
+import { createEmptyBuffers, folioBuffers, tryToFreeOrphanBuffers } from "./folio-buffers.ts";
 
 interface Cached {
   readonly mem: Memory;

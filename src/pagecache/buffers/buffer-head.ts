@@ -11,10 +11,10 @@
  * bytes of a block without the folio's lock or a reference to it: then ring and bytes must stay.
  * Linux: `struct buffer_head`.
  */
-import { assert } from "../base/assert.ts";
-import type { Folio } from "../memory/memmap.ts";
-import type { Blocking } from "../sched/blocking.ts";
-import { WaitQueue } from "../sched/wait-queue.ts";
+import { assert } from "../../base/assert.ts";
+import type { Folio } from "../../memory/memmap.ts";
+import type { Blocking } from "../../sched/blocking.ts";
+import { WaitQueue } from "../../sched/wait-queue.ts";
 
 /** Bits of `BufferHead.state`. Linux: `enum bh_state_bits`. */
 export const BH = {

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Folio } from "../memory/memmap.ts";
-import type { Memory } from "../memory/memory.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
-import { PG } from "../memory/page-flags.ts";
-import { smallMemory } from "../memory/small-memory.ts";
-import { runToEnd } from "../sched/run.ts";
-import type { AddressSpace } from "./address-space.ts";
+import type { Folio } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { folioAlloc, movableRequest } from "../../memory/page-alloc.ts";
+import { PG } from "../../memory/page-flags.ts";
+import { smallMemory } from "../../memory/small-memory.ts";
+import { runToEnd } from "../../sched/run.ts";
+import type { AddressSpace } from "../address-space.ts";
+import { filemapAddFolio, PageCache } from "../page-cache.ts";
 import { BH } from "./buffer-head.ts";
 import { blockDirtyFolio, markBufferDirty } from "./dirty-buffers.ts";
-import { filemapAddFolio, PageCache } from "./page-cache.ts";
 import { attachBuffers } from "./small-buffers.ts";
 
 function cached(): { mem: Memory; mapping: AddressSpace; folio: Folio } {
@@ -24,9 +24,9 @@ function cached(): { mem: Memory; mapping: AddressSpace; folio: Folio } {
 test("a dirty buffer makes its folio dirty, and no other buffer", () => {
   const { mem, mapping, folio } = cached();
   const ring = attachBuffers(mem, mapping, folio);
-  assert.throws(() => runToEnd(markBufferDirty(mem, ring[2])), /that nobody holds/);
+  assert.throws(() => runToEnd(markBufferDirty(mem, mapping, ring[2])), /that nobody holds/);
   ring[2].get();
-  runToEnd(markBufferDirty(mem, ring[2]));
+  runToEnd(markBufferDirty(mem, mapping, ring[2]));
   assert.deepEqual(
     ring.map(({ state }) => state & BH.dirty),
     [0, 0, BH.dirty, 0],
@@ -39,7 +39,7 @@ test("a buffer that is dirty already says nothing of its folio, which is being w
   const [bh] = attachBuffers(mem, mapping, folio);
   bh.get();
   bh.state |= BH.dirty;
-  runToEnd(markBufferDirty(mem, bh));
+  runToEnd(markBufferDirty(mem, mapping, bh));
   assert.equal(mem.flags[folio] & PG.dirty, 0);
 });
 

@@ -4,8 +4,8 @@
  * Numbers begin at 1 and come round: a `private` word of 0 under `PG.private` is state of which
  * nothing is known, as in a machine that was built from a snapshot.
  */
-import { assert } from "../base/assert.ts";
-import type { Memory } from "../memory/memory.ts";
+import { assert } from "../../base/assert.ts";
+import type { Memory } from "../../memory/memory.ts";
 import { BhLrus } from "./bh-lru.ts";
 import type { BufferHead } from "./buffer-head.ts";
 
