@@ -10,6 +10,7 @@ import { folioUnpin } from "../src/memory/folio-ref.ts";
 import { PAGE_WORDS } from "../src/memory/frames.ts";
 import type { Folio, Pfn } from "../src/memory/memmap.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
+import { runToEnd } from "../src/sched/run.ts";
 import { type FaultError, readUser, writeUser } from "../src/vm/fault.ts";
 import { forkMm } from "../src/vm/fork.ts";
 import { pinUserPage } from "../src/vm/gup.ts";
@@ -137,7 +138,7 @@ export class UserProcess implements Owner {
     if (place === null) return;
     const { vma, vpn } = place;
     const end = Math.min(vma.endVpn, vpn + 1 + this.world.random.below(24));
-    zapRange(this.world.vm, vma, vpn, end);
+    runToEnd(zapRange(this.world.vm, vma, vpn, end));
     this.forget(vpn, end);
   }
 
@@ -145,7 +146,7 @@ export class UserProcess implements Owner {
     const place = this.place();
     if (place === null) return;
     const end = place.vpn + 1 + this.world.random.below(REGION_PAGES);
-    unmapRange(this.world.vm, this.mm, place.vpn, end);
+    runToEnd(unmapRange(this.world.vm, this.mm, place.vpn, end));
     this.forget(place.vpn, end);
   }
 
@@ -232,7 +233,7 @@ export class UserProcess implements Owner {
 
   leave(): void {
     while (this.pins.length > 0) this.unpin();
-    exitMm(this.world.vm, this.mm);
+    runToEnd(exitMm(this.world.vm, this.mm));
     this.world.owners.delete(this);
     this.ended = true;
   }
