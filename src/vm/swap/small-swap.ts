@@ -79,7 +79,7 @@ function* writeAndRemove(vm: Vm, folio: Folio): Blocking<boolean> {
     if (mem.refcount[folio] !== 1 + folioNrPages(mem, folio) || writepage === undefined) {
       return false;
     }
-    folioClearDirtyForIo(mem, folio);
+    yield* folioClearDirtyForIo(mem, swap.mapping, folio);
     yield* writepage(mem, swap.mapping, folio);
     const isClean = (mem.flags[folio] & (PG.writeback | PG.dirty)) === 0;
     if (!isClean || !folioTrylock(mem, folio)) return false;

@@ -12,7 +12,7 @@ import { PAGE_SIZE } from "../../memory/constants.ts";
 import { type Frames, PAGE_WORDS, TokenFrames } from "../../memory/frames.ts";
 import type { Pfn } from "../../memory/memmap.ts";
 import type { Memory } from "../../memory/memory.ts";
-import type { BlockDevice, BlockRequest } from "../../pagecache/block-device.ts";
+import type { BlockDevice, BlockRequest } from "../../pagecache/device/block-device.ts";
 
 /** Its requests are for whole pages: `sizeBytes` 4096, `block` the slot. */
 export interface SwapDevice extends BlockDevice {

@@ -8,12 +8,12 @@
  */
 import { PAGE_SIZE } from "../../memory/constants.ts";
 import { folioNrPages } from "../../memory/folio.ts";
-import { folioEndWriteback, folioUnlock } from "../../memory/folio-lock.ts";
+import { folioUnlock } from "../../memory/folio-lock.ts";
 import { clearFlag, type Folio, setFlag } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
 import type { WritepageOutcome } from "../../pagecache/address-space.ts";
-import type { BlockResult } from "../../pagecache/block-device.ts";
-import { folioStartWriteback } from "../../pagecache/writeback.ts";
+import type { BlockResult } from "../../pagecache/device/block-device.ts";
+import { folioEndWriteback, folioStartWriteback } from "../../pagecache/writeback.ts";
 import type { Steps } from "../../sched/blocking.ts";
 import type { Swap } from "./swap.ts";
 import { folioFreeSwap, folioSwapEntry } from "./swap-cache.ts";
@@ -27,7 +27,7 @@ export function* swapWritepage(swap: Swap, folio: Folio): Steps<WritepageOutcome
     folioUnlock(mem, folio);
     return "started";
   }
-  folioStartWriteback(mem, folio);
+  folioStartWriteback(mem, swap.mapping, folio);
   folioUnlock(mem, folio);
   writePages(swap, folio, (result) => {
     if (result === "EIO") {
@@ -35,7 +35,7 @@ export function* swapWritepage(swap: Swap, folio: Folio): Steps<WritepageOutcome
       setFlag(mem, folio, PG.dirty);
       clearFlag(mem, folio, PG.reclaim);
     }
-    folioEndWriteback(mem, folio);
+    folioEndWriteback(mem, swap.mapping, folio);
   });
   return "started";
 }

@@ -13,7 +13,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Folio } from "../../memory/memmap.ts";
 import type { Memory } from "../../memory/memory.ts";
-import { AddressSpace, type MigrateFolio } from "../../pagecache/address-space.ts";
+import { AddressSpace, AS, type MigrateFolio } from "../../pagecache/address-space.ts";
 import type { PageCache } from "../../pagecache/page-cache.ts";
 import { WaitQueue } from "../../sched/wait-queue.ts";
 import { NO_SLOT, SwapArea, type SwapAreaOptions } from "./swap-area.ts";
@@ -44,7 +44,10 @@ export class Swap {
       migrateFolio,
       writepage: (_mem: Memory, _mapping: AddressSpace, folio: Folio) => swapWritepage(this, folio),
     };
-    this.mapping = new AddressSpace(SWAP_MAPPING_ID, "the swap cache", ops, cache.buffers);
+    this.mapping = new AddressSpace(SWAP_MAPPING_ID, "the swap cache", ops, cache, {
+      flags: AS.noWritebackTags,
+      canWriteback: false,
+    });
     cache.swapMapping = this.mapping;
   }
 
