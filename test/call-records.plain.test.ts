@@ -4,14 +4,28 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { type CallRecord, readCallRecord } from "../src/replay/call-record.ts";
-import { replayMovePages } from "../src/replay/replay-move-pages.ts";
+import { MovePagesReplay } from "../src/replay/replay-move-pages.ts";
+import type { RecordResult } from "../src/replay/result.ts";
 
 const file = path.resolve(import.meta.dirname, "../records/move_pages/move_pages.json");
 const list = JSON.parse(readFileSync(file, "utf8")) as unknown[];
 const records = list.map((json) => readCallRecord("move_pages.json", json));
 
+/** Each record in its turn, as the command line replays them. */
+function replayAll(list: readonly CallRecord[]): RecordResult[] {
+  const calls = new MovePagesReplay(list, "move_pages");
+  const results = list.map((_, at) => calls.replay(at));
+  calls.close();
+  return results;
+}
+
+const results = replayAll(records);
+
+function resultOf(record: CallRecord): RecordResult {
+  return replayAll([record])[0];
+}
+
 test("no record differs, and those that cannot be set up say which line is not known", () => {
-  const results = records.map((record) => replayMovePages(record, "move_pages"));
   const differ = results.filter(({ result }) => result === "differ");
   assert.deepEqual(
     differ.map(({ id, why }) => `${id}: ${why}`),
@@ -24,9 +38,7 @@ test("no record differs, and those that cannot be set up say which line is not k
 });
 
 test("an outcome that was withheld is run all the same", () => {
-  const withheld = records.filter(({ outcome }) => outcome === null);
-  const ran = withheld.map((record) => replayMovePages(record, "move_pages"));
-  const unknown = ran.filter(({ result }) => result === "unknown");
+  const unknown = results.filter(({ result }) => result === "unknown");
   assert.ok(unknown.length >= 27, `only ${unknown.length} ran`);
   assert.ok(unknown.every(({ got }) => got !== null));
 });
@@ -34,17 +46,18 @@ test("an outcome that was withheld is run all the same", () => {
 test("each thing that is judged can make a record differ", () => {
   const record = recordNamed("mp.pinned.vmsplice");
   const { outcome } = record;
-  assert.ok(outcome !== null);
-  assert.equal(replayMovePages(record, "move_pages").result, "agree");
+  assert.ok(outcome !== null && outcome !== "withheld");
+  const { trace_lines_total: lines = 0 } = outcome;
+  assert.equal(resultOf(record).result, "agree");
   for (const change of [
     { ret: 1 },
     { errno: "EPERM" },
     { status_rle: [[1, 4, "node"]] as const },
-    { trace_lines_total: outcome.trace_lines_total + 1 },
+    { trace_lines_total: lines + 1 },
     { vmstat_delta: { ...outcome.vmstat_delta, pgmigrate_fail: 3 } },
   ]) {
     const changed = { ...record, outcome: { ...outcome, ...change } };
-    const { result, why } = replayMovePages(changed, "move_pages");
+    const { result, why } = resultOf(changed);
     assert.equal(result, "differ");
     assert.ok(why.startsWith(`${Object.keys(change)[0]}: the kernel's`), why);
   }
@@ -52,7 +65,7 @@ test("each thing that is judged can make a record differ", () => {
 
 test("a line of setup that nobody knows makes a record one that cannot be replayed", () => {
   const record = recordNamed("mp.anon.count_16");
-  const { result, why } = replayMovePages({ ...record, setup: ["A is what it is"] }, "move_pages");
+  const { result, why } = resultOf({ ...record, setup: ["A is what it is"] });
   assert.equal(result, "cannot");
   assert.equal(why, "a line of setup that is not known: A is what it is");
 });

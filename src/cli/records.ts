@@ -16,7 +16,7 @@ import {
   replayCompaction,
   whyNot,
 } from "../replay/replay-compaction.ts";
-import { replayMovePages } from "../replay/replay-move-pages.ts";
+import { MovePagesReplay } from "../replay/replay-move-pages.ts";
 import { type RecordResult, summarize } from "../replay/result.ts";
 import { recordsText } from "../report/records-text.ts";
 import type { Command } from "./command.ts";
@@ -59,10 +59,10 @@ export const records: Command = {
     const progress = new Progress(io);
     const results: RecordResult[] = [];
     for (const area of await areasOf(dir, options.text("area"))) {
-      for (const record of await recordsOf(dir, area)) {
-        if (only !== null && only !== record.id) continue;
-        progress.show(`replaying ${area}/${record.id}`);
-        results.push(await replayOne(record, area, write));
+      for (const { id, replay } of await recordsOf(dir, area, write)) {
+        if (only !== null && only !== id) continue;
+        progress.show(`replaying ${area}/${id}`);
+        results.push(await replay());
       }
     }
     progress.clear();
@@ -73,33 +73,31 @@ export const records: Command = {
   },
 };
 
-/** Where a record is: a folder of its own, or an entry of a list. */
-interface RecordPlace {
+/** A record, and how it is replayed. */
+interface Replayable {
   readonly id: string;
-  /** The folder, or the file that holds the list. */
-  readonly place: string;
-  /** The entry; null for a folder. */
-  readonly entry: unknown;
+  readonly replay: () => Promise<RecordResult> | RecordResult;
 }
 
-async function replayOne(
-  { id, place, entry }: RecordPlace,
+/** Replays what is in a record's folder. */
+async function replayFolder(
+  place: string,
+  id: string,
   area: string,
   write: string | null,
 ): Promise<RecordResult> {
-  if (area === MOVE_PAGES && entry !== null) {
-    return replayMovePages(readCallRecord(`${place}: ${id}`, entry), area);
-  }
-  if (area !== COMPACTION || entry !== null) {
-    const why = `no caller or owner yet for the records of ${area}`;
-    return { id, area, result: "cannot", expected: null, got: null, why };
-  }
+  if (area !== COMPACTION) return noReplay(id, area);
   const record = readCompactionRecord(place, await readRecordFolder(place));
   const why = whyNot(record);
   if (why !== null) return cannotReplay(record, area, why);
   const replay = replayCompaction(record, area);
   if (write !== null) await writeReplay(join(write, record.id), replay);
   return replay.result;
+}
+
+function noReplay(id: string, area: string): RecordResult {
+  const why = `no caller or owner yet for the records of ${area}`;
+  return { id, area, result: "cannot", expected: null, got: null, why };
 }
 
 async function areasOf(dir: string, wanted: string | null): Promise<string[]> {
@@ -114,25 +112,37 @@ async function areasOf(dir: string, wanted: string | null): Promise<string[]> {
 }
 
 /** Records of an area: folders with a record.json, and the entries of lists. */
-async function recordsOf(dir: string, area: string): Promise<RecordPlace[]> {
-  const found: RecordPlace[] = [];
+async function recordsOf(dir: string, area: string, write: string | null): Promise<Replayable[]> {
+  const found: Replayable[] = [];
   const entries = await readdir(join(dir, area), { withFileTypes: true });
-  for (const entry of entries.sort((a, b) => a.name.localeCompare(b.name))) {
-    const path = join(dir, area, entry.name);
-    if (entry.isDirectory()) found.push({ id: entry.name, place: path, entry: null });
-    else if (entry.name.endsWith(".json") && !NO_RECORDS.has(entry.name)) {
-      found.push(...(await entriesOf(path)));
+  for (const { name, isDirectory } of entries
+    .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
+    .sort((a, b) => a.name.localeCompare(b.name))) {
+    const path = join(dir, area, name);
+    if (isDirectory) {
+      found.push({ id: name, replay: () => replayFolder(path, name, area, write) });
+    } else if (name.endsWith(".json") && !NO_RECORDS.has(name)) {
+      found.push(...callsOf(path, area, await listOf(path)));
     }
   }
   return found;
 }
 
-async function entriesOf(path: string): Promise<RecordPlace[]> {
+/** The entries of a list; calls go on in the worlds of those before them. */
+function callsOf(path: string, area: string, list: readonly { id?: unknown }[]): Replayable[] {
+  const ids = list.map(({ id }) => String(id));
+  if (area !== MOVE_PAGES) return ids.map((id) => ({ id, replay: () => noReplay(id, area) }));
+  const records = list.map((entry, at) => readCallRecord(`${path}: ${ids[at]}`, entry));
+  const calls = new MovePagesReplay(records, area);
+  return ids.map((id, at) => ({ id, replay: () => calls.replay(at) }));
+}
+
+async function listOf(path: string): Promise<{ id?: unknown }[]> {
   const text = await readFile(path, "utf8");
   try {
     const list: unknown = JSON.parse(text);
-    if (!Array.isArray(list)) throw new InputError(path, "no list", "a list of records");
-    return list.map((entry: { id?: unknown }) => ({ id: String(entry.id), place: path, entry }));
+    if (Array.isArray(list)) return list;
+    throw new InputError(path, "no list", "a list of records");
   } catch (error) {
     if (error instanceof SyntaxError) throw new InputError(path, error.message, "JSON");
     throw error;

@@ -1,20 +1,17 @@
 /**
- * The world of a call record: a machine of the recorded shape, its processes, and what they map.
+ * The world of call records: a machine of the recorded shape, its processes, and what they map.
  *
  * Regions are mapped in the order in which they are named, pages are touched in ascending order.
- * What a record says of them is in `sentences/`.
+ * A world may serve several records: `begin` says which one is next. What a record says of it is
+ * in `sentences/`. Process 1 is init, 2 a kernel thread, 3 the one that records are about.
  */
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/input-error.ts";
-import { Machine } from "../machine/machine.ts";
-import { placeFreeBlock } from "../memory/buddy.ts";
-import { MIGRATE } from "../memory/constants.ts";
+import type { Machine } from "../machine/machine.ts";
 import { pageFolio } from "../memory/folio.ts";
 import { folioGet, folioPut } from "../memory/folio-ref.ts";
-import { TokenFrames } from "../memory/frames.ts";
 import { folioAddLru } from "../memory/lru.ts";
-import type { Folio, Pfn } from "../memory/memmap.ts";
-import type { MemoryShape } from "../memory/memory.ts";
+import type { Folio } from "../memory/memmap.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { migrateFolio } from "../migrate/callbacks.ts";
@@ -22,32 +19,63 @@ import type { AddressSpace } from "../pagecache/address-space.ts";
 import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { anonymousFault, userPage } from "../vm/fault.ts";
-import type { Mm, Vma } from "../vm/mm.ts";
+import { forkMm } from "../vm/fork.ts";
+import type { Mm, Vma, VmaRange } from "../vm/mm.ts";
+import { credentialsOf, type Process } from "../vm/process.ts";
 import { PTE } from "../vm/pte.ts";
 import { addRmap } from "../vm/rmap.ts";
+import { exitMm, unmapRange } from "../vm/zap.ts";
+import { machineN4 } from "./machine-n4.ts";
+import { type ToldArguments, UNTOLD } from "./told-arguments.ts";
 
-/** Nodes 0, 1 and 3 with memory, node 2 without; processors on 0, 1 and 2 (machine n4). */
-const NODE_MIB = [768, 768, 0, 256];
-const PAGES_PER_MIB = 256;
-const DISTANCES = [0, 1, 2, 3].map((from) => [0, 1, 2, 3].map((to) => (from === to ? 10 : 20)));
+/** Something that no line made, in this record or in those whose world it continues. */
+export class NotMade extends InputError {}
 
-/** Processes and regions by their names in the record. */
 export class CallWorld {
-  readonly machine: Machine = new Machine(shapeN4(), new TokenFrames(pageCountN4()));
-  /** The process that calls. */
-  readonly self: Mm;
-  /** The process that a fork made, or one with memory of its own. */
-  child: Mm | null = null;
+  readonly machine: Machine = machineN4();
+  /** The process that records are about. */
+  readonly process: Process;
+  /** Processes by the names that records give them. */
+  readonly processes: Map<string, Process> = new Map();
   readonly regions: Map<string, Region> = new Map();
   /** By name of a region: the highest page that the call names, plus one. */
-  readonly sizes: ReadonlyMap<string, number>;
+  sizes: ReadonlyMap<string, number> = new Map();
   /** The region that clauses without a name go on about. */
   current: Region | null = null;
+  /** Who calls, of this record. */
+  caller: Process;
+  /** What setup and description tell of the call's arguments, of this record. */
+  args: ToldArguments = { ...UNTOLD };
+  private nextVpn = 0;
+  /** Whether how much of a node is free decides what is left of the outcome. */
+  memoryIsShort = false;
 
-  constructor(sizes: ReadonlyMap<string, number>) {
+  constructor() {
+    const { vm, processes } = this.machine;
+    const root = credentialsOf(0);
+    this.processes.set("init", processes.create("init", vm.createMm("init"), root));
+    this.processes.set("kthreadd", processes.create("kthreadd", null, root));
+    this.process = processes.create("self", vm.createMm("self"), root);
+    for (const name of ["self", "root process"]) this.processes.set(name, this.process);
+    this.caller = this.process;
+  }
+
+  /** The next record: what the last one told of its call is forgotten, what it made stays. */
+  begin(sizes: ReadonlyMap<string, number>): void {
     this.sizes = sizes;
-    freeAll(this.machine);
-    this.self = this.machine.vm.createMm("self");
+    this.caller = this.process;
+    this.args = { ...UNTOLD };
+  }
+
+  /** The memory of the process that records are about. */
+  get self(): Mm {
+    return this.memoryOf(this.process);
+  }
+
+  /** Of a process that still has some. */
+  memoryOf({ mm, name }: Process): Mm {
+    assert(mm !== null, "a process without memory:", name);
+    return mm;
   }
 
   /** The virtual page of an address as recorded; null if it names a region that nobody made. */
@@ -61,8 +89,25 @@ export class CallWorld {
   /** A region of private anonymous memory of the caller, or of `mm`, with nothing in it yet. */
   map(name: string, count: string | undefined, mm: Mm = this.self, flags?: number): Region {
     const pages = Number(count ?? this.sizes.get(name) ?? 1);
-    const vma = this.machine.vm.mapAnonymous(mm, mm.freeRange(pages), flags);
-    const region = { mm, startVpn: vma.startVpn, pages };
+    const vma = this.machine.vm.mapAnonymous(mm, this.freeRange(pages, mm), flags);
+    return this.nameRegion(name, { mm, startVpn: vma.startVpn, pages });
+  }
+
+  /** Where the next region may go: no address is used twice, as none is told of an unmapped one. */
+  freeRange(pages: number, mm: Mm = this.self): VmaRange {
+    const startVpn = Math.max(this.nextVpn, mm.freeRange(pages).startVpn);
+    // A gap of one leaf, so that no two regions share a page table.
+    this.nextVpn = (startVpn + pages + 0x3ff) & -0x200;
+    return { startVpn, endVpn: startVpn + pages, pgoff: startVpn };
+  }
+
+  /** Gives a region its name; what had it before is unmapped. */
+  nameRegion(name: string, region: Region): Region {
+    const old = this.regions.get(name);
+    if (old !== undefined && this.machine.vm.mms[old.mm.id] === old.mm) {
+      const { mm, startVpn, pages } = old;
+      runToEnd(unmapRange(this.machine.vm, mm, startVpn, startVpn + pages));
+    }
     this.regions.set(name, region);
     this.current = region;
     return region;
@@ -102,8 +147,8 @@ export class CallWorld {
   /** Maps all of a file and enters every page. */
   mapFile(name: string, mapping: AddressSpace, pages: number): void {
     const { vm } = this.machine;
-    const vma = vm.mapFile(this.self, { ...this.self.freeRange(pages), pgoff: 0 }, mapping);
-    this.regions.set(name, { mm: this.self, startVpn: vma.startVpn, pages });
+    const vma = vm.mapFile(this.self, { ...this.freeRange(pages), pgoff: 0 }, mapping);
+    this.nameRegion(name, { mm: this.self, startVpn: vma.startVpn, pages });
     for (let offset = 0; offset < pages; offset++) {
       const folio = mapping.folios.load(offset);
       if (folio === null) continue;
@@ -120,13 +165,14 @@ export class CallWorld {
     return [...this.sizes.keys()][0] ?? "";
   }
 
+  /** Throws `NotMade` for a name that no line gave. */
   region(name: string | undefined): Region {
     const region = this.regions.get(name ?? "");
     if (region !== undefined) return region;
-    throw new InputError("setup", `a sentence about ${name}`, "one that an earlier line made");
+    throw new NotMade("setup", `a sentence about ${name}`, "one that an earlier line made");
   }
 
-  /** The page in use at an index of a region, faulted in for writing. */
+  /** The page in use at an index of a region, faulted in for reading. */
   folioAt(name: string | undefined, index: number): Folio {
     const { mm, startVpn } = this.region(name);
     const page = runToEnd(userPage(this.machine.vm, mm, startVpn + index, "read"));
@@ -138,6 +184,35 @@ export class CallWorld {
   hold(folio: Folio, count: number): void {
     this.machine.mem.refcount[folio] += count;
     this.machine.recordHold(folio, count);
+  }
+
+  /** A process of that name with memory of its own; one that had the name exits. */
+  createProcess(name: string): Process {
+    const { vm, processes } = this.machine;
+    return this.nameProcess(name, processes.create(name, vm.createMm(name), credentialsOf(0)));
+  }
+
+  /** A child of the process that records are about. */
+  fork(name: string): Process {
+    const { vm, processes } = this.machine;
+    const mm = forkMm(vm, this.self, name);
+    assert(mm !== null, "no memory for a fork:", name);
+    const child = processes.create(name, mm, this.process.credentials);
+    child.cpusetMems = this.process.cpusetMems;
+    return this.nameProcess(name, child);
+  }
+
+  /** Its memory goes; it stays as a zombie until it is reaped. */
+  exit(process: Process): void {
+    runToEnd(exitMm(this.machine.vm, this.memoryOf(process)));
+    process.mm = null;
+  }
+
+  private nameProcess(name: string, process: Process): Process {
+    const old = this.processes.get(name);
+    if (old?.mm != null) this.exit(old);
+    this.processes.set(name, process);
+    return process;
   }
 }
 
@@ -156,41 +231,4 @@ export function vmaOf(mm: Mm, vpn: number): Vma {
   const vma = mm.vmaAt(vpn);
   assert(vma !== null, "no memory is mapped at", vpn);
   return vma;
-}
-
-function pageCountN4(): number {
-  return NODE_MIB.reduce((sum, mib) => sum + mib * PAGES_PER_MIB, 0);
-}
-
-function shapeN4(): MemoryShape {
-  let startPfn = 0;
-  const zones = NODE_MIB.flatMap((mib, node) => {
-    const spanned = mib * PAGES_PER_MIB;
-    if (spanned === 0) return [];
-    const zone = {
-      type: "Normal" as const,
-      node,
-      startPfn,
-      spanned,
-      present: spanned,
-      managed: spanned,
-      watermarkMin: 512,
-      watermarkLow: 640,
-      watermarkHigh: 768,
-      lowmemReserve: [],
-      pcp: [0, 1, 2].map(() => ({ high: 458, batch: 15 })),
-    };
-    startPfn += spanned;
-    return [zone];
-  });
-  return { pageCount: pageCountN4(), nodeOfCpu: [0, 1, 2], distances: DISTANCES, zones };
-}
-
-/** Every frame free and movable, in blocks of the largest order. */
-function freeAll({ mem }: Machine): void {
-  mem.flags.fill(0);
-  mem.pageblockFlags.fill(MIGRATE.movable);
-  for (let pfn = mem.pageCount - 1024; pfn >= 0; pfn -= 1024) {
-    placeFreeBlock(mem, mem.zoneOf(pfn as Pfn), pfn as Pfn, 10, MIGRATE.movable);
-  }
 }

@@ -1,133 +1,210 @@
 /**
- * Runs a recorded move_pages(2) on a machine of the recorded shape and compares the answers.
+ * Replays recorded move_pages(2) calls, one after another, in the worlds that they were made in.
  *
- * Compared are the return value, the errno, the status of every entry, the number of trace lines
- * (which tells how often a move was tried) and the migration's counters. Every page's contents are
- * verified too.
+ * A record begins a new world, and its setup makes what it needs. Three kinds go on in the world
+ * that the record before it in the list has left: one without setup, one that says "as before"
+ * or "as" another, and one about things that it did not make. Where the pages are then not as the
+ * record saw them before its call, "as before" meant to make them again, and a new world follows
+ * the earlier record's lines. A world is torn down, which proves that nothing leaked, when the
+ * next one begins.
+ *
+ * An outcome is compared by what the record has of it. Where it depends on how many frames happen
+ * to be free, only what the call returns is.
  */
-import type { Errno } from "../base/errno.ts";
-import { ERRNO } from "../base/errno.ts";
-import { InputError } from "../base/input-error.ts";
-import { MPOL_MF, movePages } from "../callers/move-pages/move-pages.ts";
-import { userInput, userOutput } from "../callers/move-pages/user-array.ts";
+import { type MovePagesCall, movePages } from "../callers/move-pages/move-pages.ts";
 import { TraceLines } from "../events/events.ts";
 import { fillContents, verifyContents } from "../machine/contents.ts";
 import { checkInvariants } from "../machine/invariants.ts";
 import { teardown } from "../machine/teardown.ts";
 import { runToEnd } from "../sched/run.ts";
-import type { Mm } from "../vm/mm.ts";
-import { credentialsOf } from "../vm/process.ts";
-import {
-  type CallOutcome,
-  type CallRecord,
-  JUDGED_COUNTER,
-  type RecordedCall,
-} from "./call-record.ts";
-import { CallWorld } from "./call-world.ts";
+import { callArguments } from "./call-arguments.ts";
+import { type CallOutcome, type CallRecord, judged, type RecordedCall } from "./call-record.ts";
+import { firstOf, runsOf } from "./call-status.ts";
+import { CallWorld, NotMade } from "./call-world.ts";
+import { makeUntold, settleBatches, stateDifference } from "./page-states.ts";
 import type { RecordResult } from "./result.ts";
-import { setUp } from "./sentences/set-up.ts";
+import { describe, setUp } from "./sentences/set-up.ts";
 
-/** What a record's status holds where the kernel wrote nothing. */
-const UNTOUCHED = -9999;
 const SEED = 1;
 
-const FLAG_VALUES: Readonly<Record<string, number>> = {
-  MPOL_MF_STRICT: 0x1,
-  MPOL_MF_MOVE: MPOL_MF.move,
-  MPOL_MF_MOVE_ALL: MPOL_MF.moveAll,
-  MPOL_MF_LAZY: 0x8,
-};
+/** The records of one list, by their place in it. */
+export class MovePagesReplay {
+  private readonly records: readonly CallRecord[];
+  private readonly area: string;
+  /** What the last record that ran has left; null if it could not. */
+  private world: CallWorld | null = null;
+  private lastRun = -1;
 
-/** Processes that are the caller itself, and those that do not exist. */
-const SELF: ReadonlySet<string> = new Set(["self", "self(parent)", "own pid"]);
-const NOBODY: ReadonlySet<string> = new Set(["999999 (none)", "-1"]);
-
-export function replayMovePages(record: CallRecord, area: string): RecordResult {
-  const { id, call, outcome } = record;
-  const cannot = (why: string): RecordResult => {
-    return { id, area, result: "cannot", expected: outcome, got: null, why };
-  };
-  if (call === null || call.fn !== "move_pages") return cannot("no move_pages call in it");
-  const isNobody = NOBODY.has(call.pid);
-  if (!SELF.has(call.pid) && !isNobody && call.pid !== "child") {
-    return cannot(`no such process yet: ${call.pid}`);
+  constructor(records: readonly CallRecord[], area: string) {
+    this.records = records;
+    this.area = area;
   }
-  if (call.pages.length !== call.count && !isNobody) return cannot("its addresses are not told");
-  const world = new CallWorld(sizesOf(call));
-  const unknown = setUpAll(world, record.setup);
-  if (unknown !== null) return cannot(unknown);
-  const pages = call.pages.map((address) => world.pageOf(address));
-  const nameless = pages.indexOf(null);
-  if (nameless !== -1) return cannot(`no line of setup makes ${call.pages[nameless]}`);
-  const mm = isNobody ? null : call.pid === "child" ? world.child : world.self;
-  if (mm === null && !isNobody) return cannot("no line of setup makes the child");
-  const got = run(world, mm, call, pages as number[]);
-  const why = outcome === null ? "" : difference(outcome, got);
-  const result = outcome === null ? "unknown" : why === "" ? "agree" : "differ";
-  return { id, area, result, expected: outcome, got, why };
+
+  /** Replays the record at `at`, and those before it first if its world is theirs. */
+  replay(at: number): RecordResult {
+    const record = this.records[at];
+    const { id, call, outcome } = record;
+    const expected = outcome === "withheld" ? null : outcome;
+    const cannot = (why: string): RecordResult => {
+      return { id, area: this.area, result: "cannot", expected, got: null, why };
+    };
+    if (outcome === null) return cannot("it has no outcome, and its setup failed");
+    if (call.fn !== "move_pages") return cannot(`no such call here yet: ${call.fn}`);
+    const made = this.makeWorld(at);
+    this.lastRun = at;
+    if (typeof made === "string") {
+      this.world = null;
+      return cannot(made);
+    }
+    const { world, request } = made;
+    this.world = world;
+    const got = run(world, request);
+    if (outcome === "withheld") {
+      return { id, area: this.area, result: "unknown", expected, got, why: "" };
+    }
+    const why = difference(outcome, got, world.memoryIsShort);
+    const result = why === "" ? "agree" : "differ";
+    return { id, area: this.area, result, expected, got, why };
+  }
+
+  /** Ends the last world. Throws where something leaked. */
+  close(): void {
+    if (this.world !== null) teardown(this.world.machine);
+    this.world = null;
+  }
+
+  /** The world that the record was made in, or why there is none. */
+  private makeWorld(at: number): Made | string {
+    const record = this.records[at];
+    const asOther = /^as (before|[\w.]+)(?:, (.*))?$/.exec(record.setup[0] ?? "");
+    if (asOther !== null) {
+      const rest = [asOther[2] ?? "", ...record.setup.slice(1)];
+      const kept = this.goOn(at, rest);
+      return typeof kept === "string" ? this.startNew(record, this.linesOf(at)) : kept;
+    }
+    if (record.setup.every((line) => line === "")) {
+      const kept = this.goOn(at, record.setup);
+      return typeof kept === "string" ? this.startNew(record, record.setup) : kept;
+    }
+    const fresh = tryToMake(new CallWorld(), record, record.setup);
+    if (fresh instanceof NotMade) return this.goOn(at, record.setup);
+    return typeof fresh === "string" ? fresh : this.keep(fresh);
+  }
+
+  /** Goes on in the world of the record before. */
+  private goOn(at: number, lines: readonly string[]): Made | string {
+    if (at === 0) return "there is no record before it";
+    if (this.lastRun !== at - 1) this.replay(at - 1);
+    if (this.world === null) return "the record before it could not be replayed";
+    const made = tryToMake(this.world, this.records[at], lines);
+    return made instanceof NotMade ? made.message : made;
+  }
+
+  private startNew(record: CallRecord, lines: readonly string[]): Made | string {
+    const made = tryToMake(new CallWorld(), record, lines);
+    if (made instanceof NotMade) return made.message;
+    return typeof made === "string" ? made : this.keep(made);
+  }
+
+  /** A new world takes the place of the one before. */
+  private keep(made: Made): Made {
+    this.close();
+    return made;
+  }
+
+  /** The lines of setup, those of records that they name written out. */
+  private linesOf(at: number): string[] {
+    const { setup } = this.records[at];
+    const asOther = /^as (before|[\w.]+)(?:, (.*))?$/.exec(setup[0] ?? "");
+    if (asOther === null) return [...setup];
+    const named = this.records.findIndex(({ id }) => id === asOther[1]);
+    const other = asOther[1] === "before" ? at - 1 : named;
+    const before = other >= 0 && other < at ? this.linesOf(other) : [];
+    return [...before, asOther[2] ?? "", ...setup.slice(1)];
+  }
 }
 
-/** Why the lines cannot be followed, or null. */
-function setUpAll(world: CallWorld, lines: readonly string[]): string | null {
+interface Made {
+  readonly world: CallWorld;
+  readonly request: MovePagesCall;
+}
+
+/** The world with all that the record says made in it; or what it lacks, or why it is another. */
+function tryToMake(
+  world: CallWorld,
+  record: CallRecord,
+  lines: readonly string[],
+): Made | NotMade | string {
+  const { call, before, description } = record;
+  world.begin(sizesOf(call));
   try {
     const unknown = lines.find((line) => !setUp(world, line));
-    return unknown === undefined ? null : `a line of setup that is not known: ${unknown}`;
+    if (unknown !== undefined) return `a line of setup that is not known: ${unknown}`;
+    describe(world, description);
+    makeUntold(world, before);
+    const request = callArguments(world, call);
+    const { caller, pid } = request;
+    const target = pid === 0 ? caller : world.machine.processes.find(pid);
+    const mm = target?.mm ?? null;
+    const wrong = stateDifference(world, mm, before);
+    if (wrong !== null) return wrong;
+    settleBatches(world, mm, before);
+    return { world, request };
   } catch (error) {
-    if (error instanceof InputError) return error.message;
+    if (error instanceof NotMade) return error;
     throw error;
   }
 }
 
-/** Makes the call, proves that nothing was lost and takes the world down. */
-function run(
-  world: CallWorld,
-  mm: Mm | null,
-  call: RecordedCall,
-  pages: readonly number[],
-): CallOutcome {
-  const { machine } = world;
+/** Makes the call, and proves that nothing was lost. */
+function run({ machine }: CallWorld, request: MovePagesCall): CallOutcome {
   const { events } = machine.mem;
   const filled = fillContents(machine, SEED);
   const before = events.vmstat.snapshot();
   const trace = new TraceLines();
-  const status = new Int32Array(pages.length).fill(UNTOUCHED);
   events.trace = trace;
-  const caller = machine.processes.create("self", world.self, credentialsOf(0));
-  const target = mm === null ? null : machine.processes.create(call.pid, mm, credentialsOf(0));
-  const { value, errno } = runToEnd(
-    movePages(machine.vm, machine.processes, {
-      caller,
-      pid: target?.pid ?? Number.parseInt(call.pid, 10),
-      nrPages: call.count,
-      pages: userInput(pages),
-      nodes: call.nodes === null ? null : userInput(call.nodes),
-      flags: flagsOf(call.flags),
-      status: userOutput(status),
-    }),
-  );
+  const { value, errno } = runToEnd(movePages(machine.vm, machine.processes, request));
   events.trace = null;
-  const delta = Object.entries(events.vmstat.snapshot())
-    .map(([name, count]) => [name, count - before[name as keyof typeof before]] as const)
-    .filter(([name, count]) => JUDGED_COUNTER.test(name) && count !== 0);
+  const changes = Object.entries(events.vmstat.snapshot()).map(
+    ([name, count]) => [name, count - before[name as keyof typeof before]] as const,
+  );
   checkInvariants(machine);
   const { mismatched } = verifyContents(machine, SEED, filled);
-  teardown(machine);
   return {
     ret: value,
     errno: mismatched > 0 ? `${mismatched} pages with wrong contents` : (errno ?? ""),
-    status_rle: runsOf(status),
+    status_rle: runsOf(toldStatuses(request)),
     trace_lines_total: trace.lines.length,
-    vmstat_delta: Object.fromEntries(delta),
+    vmstat_delta: judged(changes),
   };
 }
 
+/** Of a status that does not cover the call, what there is of the entries that name a page. */
+function toldStatuses({ nrPages, pages, status }: MovePagesCall): Int32Array {
+  const { values, mapped } = status;
+  return values.subarray(0, mapped >= nrPages ? nrPages : Math.min(mapped, pages.values.length));
+}
+
 /** "" if all that is judged is equal. */
-function difference(expected: CallOutcome, got: CallOutcome): string {
-  const keys = ["ret", "errno", "status_rle", "trace_lines_total", "vmstat_delta"] as const;
-  const wrong = keys.filter((key) => canonical(expected[key]) !== canonical(got[key]));
+function difference(expected: CallOutcome, got: CallOutcome, onlyReturn: boolean): string {
+  const keys = onlyReturn
+    ? (["ret", "errno"] as const)
+    : (["ret", "errno", "status_rle", "trace_lines_total", "vmstat_delta"] as const);
+  const wrong = keys.filter((key) => {
+    return expected[key] !== undefined && canonical(expected[key]) !== canonical(gotOf(key));
+  });
   return wrong
-    .map((key) => `${key}: the kernel's ${canonical(expected[key])}, ours ${canonical(got[key])}`)
+    .map((key) => {
+      return `${key}: the kernel's ${canonical(expected[key])}, ours ${canonical(gotOf(key))}`;
+    })
     .join("; ");
+
+  // A record may have seen only the first statuses.
+  function gotOf(key: (typeof keys)[number]): unknown {
+    if (key !== "status_rle") return got[key];
+    const seen = (expected.status_rle ?? []).reduce((sum, [, count]) => sum + count, 0);
+    return firstOf(got.status_rle ?? [], seen);
+  }
 }
 
 /** JSON with the keys in order. */
@@ -138,34 +215,10 @@ function canonical(value: unknown): string {
   return JSON.stringify(Object.entries(value).sort(([a], [b]) => a.localeCompare(b)));
 }
 
-function runsOf(status: Int32Array): [number, number, string][] {
-  const runs: [number, number, string][] = [];
-  for (const value of status) {
-    const last = runs.at(-1);
-    if (last !== undefined && last[0] === value) last[1]++;
-    else runs.push([value, 1, statusName(value)]);
-  }
-  return runs;
-}
-
-function statusName(value: number): string {
-  if (value >= 0) return "node";
-  if (value === UNTOUCHED) return "UNTOUCHED";
-  const names = Object.keys(ERRNO) as Errno[];
-  return names.find((name) => ERRNO[name] === -value) ?? String(value);
-}
-
-function flagsOf(text: string): number {
-  return text
-    .split("|")
-    .map((flag) => FLAG_VALUES[flag] ?? Number(flag))
-    .reduce((sum, flag) => sum | flag, 0);
-}
-
 /** By region: how many pages the call needs it to have. */
-function sizesOf(call: RecordedCall): Map<string, number> {
+function sizesOf({ pages }: RecordedCall): Map<string, number> {
   const sizes = new Map<string, number>();
-  for (const address of call.pages) {
+  for (const address of pages ?? []) {
     const match = /^(\w+)\[(\d+)\]/.exec(address);
     if (match === null) continue;
     sizes.set(match[1], Math.max(sizes.get(match[1]) ?? 0, Number(match[2]) + 1));

@@ -28,5 +28,5 @@ export function followPage(vm: Vm, vma: Vma, vpn: number): Pfn | "EFAULT" | "ENO
 
 /** Whether the pages of a VMA may be moved at all. Linux: `vma_migratable()`. */
 export function vmaMigratable(vma: Vma): boolean {
-  return (vma.flags & VM.io) === 0;
+  return (vma.flags & (VM.io | VM.pfnmap)) === 0;
 }

@@ -17,6 +17,8 @@ export const VM = {
   write: 0x2,
   shared: 0x8,
   locked: 0x2000,
+  /** Bare frames, which the kernel does not count uses of: never moved. */
+  pfnmap: 0x400,
   /** Device memory: never moved. */
   io: 0x4000,
   /** An argument stack that exec is still moving: its pages are left alone. */

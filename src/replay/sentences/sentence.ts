@@ -4,8 +4,7 @@
  * Each subject has a file with its list of sentences; `set-up.ts` joins them and tries them in
  * order. A sentence is generic: it names no record, and it makes only what it says.
  */
-import { InputError } from "../../base/input-error.ts";
-import type { CallWorld, Region } from "../call-world.ts";
+import { type CallWorld, NotMade, type Region } from "../call-world.ts";
 
 export interface Sentence {
   readonly sentence: RegExp;
@@ -25,12 +24,8 @@ export function numbers(list: string): number[] {
   return list.split(",").map(Number);
 }
 
-/** The region that a clause without a name is about. Throws `InputError` if there is none. */
+/** The region that a clause without a name is about. Throws `NotMade` if there is none. */
 export function current(world: CallWorld): Region {
   if (world.current !== null) return world.current;
-  throw new InputError(
-    "setup",
-    "a clause without a name",
-    "a clause that names a region before it",
-  );
+  throw new NotMade("setup", "a clause without a name", "a clause that names a region before it");
 }

@@ -6,6 +6,8 @@
  */
 import type { CallWorld } from "../call-world.ts";
 import { ANONYMOUS } from "./anonymous.ts";
+import { ARRAYS } from "./arguments.ts";
+import { DESCRIPTIONS } from "./descriptions.ts";
 import { FILES } from "./files.ts";
 import { HOLDERS } from "./holders.ts";
 import { PROCESSES } from "./processes.ts";
@@ -14,6 +16,7 @@ import { type Sentence, sentence } from "./sentence.ts";
 /** Nothing is to be done for these: addresses that the call names by themselves. */
 const ADDRESSES: readonly Sentence[] = [
   sentence("^(?:0|0x[\\da-f]+)?$", () => {}),
+  sentence("^no mapping at 0$", () => {}),
   sentence("^address \\w+\\+\\d+$", () => {}),
 ];
 
@@ -24,15 +27,24 @@ const SENTENCES: readonly Sentence[] = [
   ...PROCESSES,
   ...FILES,
   ...HOLDERS,
+  ...ARRAYS,
 ];
 
 /**
  * Does what a line of `setup` says; false if any of it is not known.
  *
- * Throws `InputError` for a line about something that no earlier line made.
+ * Throws `NotMade` for a line about something that no earlier line made.
  */
 export function setUp(world: CallWorld, line: string): boolean {
   return say(world, line) || line.split("; ").every((clause) => say(world, clause));
+}
+
+/** Does what a description tells besides; most tell nothing. */
+export function describe(world: CallWorld, description: string): void {
+  for (const { sentence, make } of DESCRIPTIONS) {
+    const match = sentence.exec(description);
+    if (match !== null) make(world, match.groups ?? {});
+  }
 }
 
 function say(world: CallWorld, clause: string): boolean {

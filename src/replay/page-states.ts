@@ -1,0 +1,96 @@
+/**
+ * The pages of a record as they were before its call: checked, and brought into their batches.
+ *
+ * A world whose pages lie elsewhere than the kernel's did is not the one that was recorded. Pages
+ * that have no PG_lru wait in a per-CPU batch, all others of the record have been drained. What
+ * nobody made although it was there is plain anonymous memory.
+ */
+import { pageFolio } from "../memory/folio.ts";
+import { folioPut } from "../memory/folio-ref.ts";
+import { folioAddLru, folioIsolateLru, lruAddDrainAll } from "../memory/lru.ts";
+import type { Folio, Pfn } from "../memory/memmap.ts";
+import type { Mm } from "../vm/mm.ts";
+import { VM } from "../vm/mm.ts";
+import { NO_ENTRY } from "../vm/page-tables.ts";
+import { PTE, PTE_NONE } from "../vm/pte.ts";
+import type { PageState } from "./call-record.ts";
+import type { CallWorld } from "./call-world.ts";
+
+/** Anonymous memory that is made in ways of its own. */
+const KINDS_WITH_SENTENCES = ["THP", "HUGE", "KSM", "SWAPCACHE"];
+
+/** Makes regions that no line made and of which the record saw a page, as anonymous memory. */
+export function makeUntold(world: CallWorld, states: readonly PageState[]): void {
+  const untold = new Set<string>();
+  for (const { page, node, flags } of states) {
+    const match = /^(\w+)\[(\d+)\]$/.exec(page);
+    if (match === null || node === null || !flags.has("ANON")) continue;
+    const [, name, index] = match;
+    if (KINDS_WITH_SENTENCES.some((flag) => flags.has(flag))) continue;
+    if (!world.regions.has(name)) {
+      untold.add(name);
+      world.map(name, undefined);
+    }
+    if (untold.has(name)) world.touch(world.region(name), node, [Number(index)]);
+  }
+}
+
+/** What is not as it was recorded, or null. */
+export function stateDifference(
+  world: CallWorld,
+  mm: Mm | null,
+  states: readonly PageState[],
+): string | null {
+  if (mm === null) return null;
+  for (const { page, state, node } of states) {
+    const vpn = world.pageOf(page);
+    if (vpn === null) continue;
+    const found = pageState(world, mm, vpn);
+    const foundText = describe(found.state, found.node);
+    const wanted = describe(state, node);
+    if (foundText !== wanted)
+      return `before the call ${page} was ${wanted}, here it is ${foundText}`;
+  }
+  return null;
+}
+
+/** Puts each page where the record saw it: on the LRU, or in this processor's batch. */
+export function settleBatches(world: CallWorld, mm: Mm | null, states: readonly PageState[]): void {
+  const { mem } = world.machine;
+  if (mm === null || states.length === 0) return;
+  lruAddDrainAll(mem);
+  for (const { page, state, flags } of states) {
+    const vpn = world.pageOf(page);
+    if (vpn === null || state !== "present" || flags.has("LRU")) continue;
+    const { pfn } = pageState(world, mm, vpn);
+    if (pfn === null || pageFolio(mem, pfn) !== pfn) continue;
+    const folio = pfn as Folio;
+    if (!folioIsolateLru(mem, folio)) continue;
+    folioAddLru(mem, folio);
+    folioPut(mem, folio);
+  }
+}
+
+interface FoundPage {
+  readonly state: string;
+  readonly node: number | null;
+  readonly pfn: Pfn | null;
+}
+
+/** As /proc/PID/pagemap tells: mappings of bare frames are holes to it. */
+function pageState({ machine }: CallWorld, mm: Mm, vpn: number): FoundPage {
+  const { mem, vm } = machine;
+  const nothing = { state: "not_present", node: null, pfn: null };
+  const vma = mm.vmaAt(vpn);
+  if (vma === null || (vma.flags & VM.pfnmap) !== 0) return nothing;
+  const entry = mm.directory.find(vpn);
+  const bits = entry === NO_ENTRY ? PTE_NONE : vm.tables.bits(entry);
+  if (bits === PTE_NONE) return nothing;
+  if ((bits & PTE.present) === 0) return { ...nothing, state: "swap_entry" };
+  const pfn = mem.pfn(vm.tables.pfn(entry));
+  return { state: "present", node: mem.nodeOf(pfn).id, pfn };
+}
+
+function describe(state: string, node: number | null): string {
+  return node === null ? state : `on node ${node}`;
+}
