@@ -54,6 +54,14 @@ export const VM_EVENT = {
   nr_vmscan_write: 45,
   nr_vmscan_immediate_reclaim: 46,
   thp_swpout_fallback: 47,
+  thp_fault_alloc: 48,
+  thp_fault_fallback: 49,
+  thp_split_page: 50,
+  thp_split_page_failed: 51,
+  thp_deferred_split_page: 52,
+  thp_split_pmd: 53,
+  thp_zero_page_alloc: 54,
+  thp_zero_page_alloc_failed: 55,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

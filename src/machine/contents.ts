@@ -12,7 +12,7 @@
 import { mix32 } from "../base/random.ts";
 import type { Pfn } from "../memory/memmap.ts";
 import type { Vma } from "../vm/mm.ts";
-import { NO_ENTRY } from "../vm/page-tables.ts";
+import { entryPfn, NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE } from "../vm/pte.ts";
 import type { Vm } from "../vm/vm.ts";
 import type { Machine } from "./machine.ts";
@@ -97,11 +97,11 @@ function countStrays(vm: Vm, vma: Vma): number {
 /** Present entries, those of the zero page left out. */
 function forEachMapped(vm: Vm, vma: Vma, visit: (pfn: Pfn, vpn: number) => void): void {
   for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-    const entry = vma.mm.directory.find(vpn);
+    const entry = vma.mm.directory.lookUp(vpn);
     if (entry === NO_ENTRY) continue;
     const bits = vm.tables.bits(entry);
     if ((bits & (PTE.present | PTE.special)) === PTE.present) {
-      visit(vm.tables.pfn(entry) as Pfn, vpn);
+      visit(entryPfn(vm.tables, entry, vpn) as Pfn, vpn);
     }
   }
 }

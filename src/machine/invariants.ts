@@ -18,12 +18,14 @@ import { listFirst, listIsEnd } from "../memory/page-list.ts";
 import type { Zone } from "../memory/zone.ts";
 import { NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE, PTE_MIGRATION } from "../vm/pte.ts";
+import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import { checkMovable, driverReferences } from "./invariants-movable.ts";
 import type { Machine } from "./machine.ts";
 
 /** Throws with the first violation of each rule, or returns. */
 export function checkInvariants(machine: Machine): void {
-  const found = INVARIANTS.map(({ check }) => check(machine)).filter((text) => text !== null);
+  const rules = [...INVARIANTS, ...LARGE_INVARIANTS];
+  const found = rules.map(({ check }) => check(machine)).filter((text) => text !== null);
   if (found.length > 0) throw new InvariantError(found.join("; "));
 }
 
@@ -167,7 +169,7 @@ function checkMapcounts({ mem, vm }: Machine): string | null {
     let entries = 0;
     for (const vma of mm.vmas) {
       for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-        const entry = mm.directory.find(vpn);
+        const entry = mm.directory.lookUp(vpn);
         if (entry === NO_ENTRY) continue;
         const bits = vm.tables.bits(entry);
         if ((bits & PTE.special) !== 0) continue;
@@ -178,7 +180,7 @@ function checkMapcounts({ mem, vm }: Machine): string | null {
         ) {
           return `${mm.name} page ${vpn}: a migration entry of an unlocked folio`;
         }
-        if ((bits & PTE.present) !== 0) mapped[vm.tables.pfn(entry)]++;
+        if ((bits & (PTE.present | PTE.huge)) === PTE.present) mapped[vm.tables.pfn(entry)]++;
       }
     }
     if (entries !== mm.rssPages) return `${mm.name}: ${entries} entries, counted ${mm.rssPages}`;
@@ -244,6 +246,8 @@ function checkReferences(machine: Machine): string | null {
     const folio = pfn as Folio;
     const pages = 1 << folioOrder(mem, folio);
     let expected = (holds.get(folio) ?? 0) + (batched.get(pfn) ?? 0);
+    if (pages > 1) expected += mem.mapping[pfn + 1];
+    if (folio === vm.hugeZero.folio) expected++;
     for (let page = pfn; page < pfn + pages; page++) expected += mem.mapcount[page];
     if (vm.cache.folioMapping(folio) !== null) expected += pages;
     if ((flags & PG.private) !== 0) expected++;

@@ -77,6 +77,18 @@ const LEAKS: readonly (readonly [what: string, says: RegExp, leak: (scene: Scene
     ({ machine }) => assert.ok(machine.vm.tables.takeLeaf() >= 0),
   ],
   [
+    "a huge entry",
+    /huge entries leaked: 1/,
+    ({ machine }) => assert.ok(machine.vm.tables.takeHuge() >= 0),
+  ],
+  [
+    "a folio queued to be split",
+    /folios left queued to be split: 1/,
+    ({ machine }) => {
+      machine.mem.nodes[0].deferredSplitCount++;
+    },
+  ],
+  [
     "an anon_vma",
     /anon_vmas leaked: 1/,
     ({ machine, anon }) => assert.ok(folioGetAnonVma(machine.vm, anon.folio) !== null),

@@ -19,6 +19,7 @@ import { BH } from "../pagecache/buffers/buffer-head.ts";
 import { folioBuffers, folioDetachPrivate } from "../pagecache/buffers/folio-buffers.ts";
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
+import { shrinkHugeZeroPage } from "../vm/huge/zero-page.ts";
 import { exitMm } from "../vm/zap.ts";
 import type { Machine } from "./machine.ts";
 
@@ -30,6 +31,7 @@ export function teardown(machine: Machine): void {
   for (const mapping of vm.cache.mappings) dropFile(machine, mapping);
   lruAddDrainAll(mem);
   machine.dropHolds();
+  shrinkHugeZeroPage(vm);
   drainAllPages(mem);
   assertAllFree(machine);
 }
@@ -73,6 +75,8 @@ function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
     const [anon, file] = node.isolatedPages;
     assert(anon === 0 && file === 0, "pages left isolated on node", node.id, anon, file);
     for (const pages of node.lruPages) assert(pages === 0, "pages left on the LRU:", pages);
+    const { deferredSplitCount } = node;
+    assert(deferredSplitCount === 0, "folios left queued to be split:", deferredSplitCount);
     assert(node.filePages === 0, "pages left in the page cache:", node.filePages);
     assert(node.shmemPages === 0, "pages left counted as shmem:", node.shmemPages);
     assert(node.mlockedPages === 0, "pages left counted as mlocked:", node.mlockedPages);

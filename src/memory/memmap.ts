@@ -11,6 +11,8 @@
  * | folio           | >= 1     | entries  | mapping word | page offset | the owner's | LRU, caller|
  * | 1st tail        | 0        | entries  | whole-folio  | order       | pfn of head | next: pins |
  * |                 |          |          | mappings     |             |             |            |
+ * | 2nd tail        | 0        | entries  | 0            | 0           | pfn of head | queue of   |
+ * |                 |          |          |              |             |             | split later|
  * | later tail      | 0        | entries  | 0            | 0           | pfn of head | unused     |
  *
  * `mapcount` counts page table entries from 0 (`_mapcount` counts from -1). Linux: `struct page`.

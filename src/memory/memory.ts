@@ -114,7 +114,7 @@ export class Memory extends Memmap {
 function listCount({ nodeOfCpu, distances, zones }: MemoryShape): number {
   return (
     zones.length * listsPerZone(nodeOfCpu.length) +
-    distances.length * LRU_NAMES.length +
+    distances.length * (LRU_NAMES.length + 1) +
     CALLER_LISTS
   );
 }

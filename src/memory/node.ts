@@ -60,9 +60,15 @@ export class Node {
   /** Pages kept by mlock. Linux: NR_MLOCK (a zone counter there). */
   mlockedPages = 0;
 
+  /** Large folios that are mapped in part, each by its second tail (`deferred-split.ts`). */
+  readonly deferredSplit: PageList;
+  /** Folios on `deferredSplit`. Linux: `split_queue_len`. */
+  deferredSplitCount = 0;
+
   constructor(mem: Memmap, id: number, distances: readonly number[]) {
     this.id = id;
     this.distances = distances;
     this.lruLists = LRU_NAMES.map(() => mem.takeList());
+    this.deferredSplit = mem.takeList();
   }
 }

@@ -9,6 +9,7 @@
 import { assert } from "../base/assert.ts";
 import { VM_EVENT } from "../events/vmstat.ts";
 import { freeOneBlock } from "./buddy.ts";
+import { folioUnqueueDeferredSplit } from "./deferred-split.ts";
 import { folioOrder, unprepCompound } from "./folio.ts";
 import { lruUnlink } from "./lru-list.ts";
 import { MAPPING_FLAGS } from "./mapping-word.ts";
@@ -31,7 +32,10 @@ export function freeFolio(mem: Memory, folio: Folio): void {
     mem.nodeOf(folio).mlockedPages -= 1 << order;
     mem.events.count(VM_EVENT.unevictable_pgs_cleared, 1 << order);
   }
-  if (order > 0) unprepCompound(mem, folio);
+  if (order > 0) {
+    folioUnqueueDeferredSplit(mem, folio);
+    unprepCompound(mem, folio);
+  }
   freePages(mem, folio, order);
 }
 

@@ -13,7 +13,7 @@ import { pageFolio } from "../memory/folio.ts";
 import { folioGet, folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
 import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
-import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
+import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
 import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { Blocking } from "../sched/blocking.ts";
@@ -65,11 +65,11 @@ export function mapNewAnonymous(vm: Vm, vma: Vma, vpn: number, entry: number, fo
  *
  * Shares it, if so: nobody writes before a copy is made. Linux: `page_try_dup_anon_rmap()`.
  */
-export function tryShareAnonymous(vm: Vm, folio: Folio): boolean {
+export function tryShareAnonymous(vm: Vm, page: Pfn): boolean {
   const { mem } = vm;
-  if (!testFlag(mem, folio, PG.anonExclusive)) return true;
-  if (folioMaybeDmaPinned(mem, folio)) return false;
-  clearFlag(mem, folio, PG.anonExclusive);
+  if (!testFlag(mem, page, PG.anonExclusive)) return true;
+  if (folioMaybeDmaPinned(mem, pageFolio(mem, page))) return false;
+  clearFlag(mem, page, PG.anonExclusive);
   return true;
 }
 

@@ -16,9 +16,10 @@ import type { Pfn } from "../memory/memmap.ts";
 import { folioAllocGfp } from "../memory/page-alloc.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { mapNewAnonymous, writeFault } from "./copy-on-write.ts";
+import { hugeAnonymousFault, hugeWriteFault, mayFaultHuge } from "./huge/fault.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { entryPfn, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
 import { mapZeroPage } from "./zero-page.ts";
@@ -66,14 +67,22 @@ export function* userPage(
     const vma = mm.vmaAt(vpn);
     if (vma === null) return "SIGSEGV";
     if ((vma.flags & (access === "write" ? VM.write : VM.read)) === 0) return "SIGSEGV";
-    const entry = mm.directory.make(vpn);
+    let entry = mm.directory.lookUp(vpn);
+    if (entry === NO_ENTRY) {
+      if (mayFaultHuge(vm, vma, vpn)) {
+        yield* hugeAnonymousFault(vm, vma, vpn, access);
+        continue;
+      }
+      entry = mm.directory.make(vpn);
+    }
     const bits = tables.bits(entry);
     if ((bits & wanted) === wanted) {
       const touched = access === "write" ? PTE.young | PTE.dirty | PTE.softDirty : PTE.young;
       tables.set(entry, tables.pfn(entry), bits | touched);
-      return vm.mem.pfn(tables.pfn(entry));
+      return vm.mem.pfn(entryPfn(tables, entry, vpn));
     }
     if ((bits & PTE_MIGRATION) !== 0) yield* migrationEntryWait(vm, entry);
+    else if ((bits & PTE.huge) !== 0) yield* hugeWriteFault(vm, vma, vpn);
     else if ((bits & PTE.present) !== 0 && (bits & PTE.special) === 0) {
       if ((yield* writeFault(vm, vma, vpn, entry)) === "SIGBUS") return "SIGBUS";
     } else if (vma.mapping !== null) return "SIGBUS";
@@ -98,7 +107,9 @@ export function* anonymousFault(
   const near = node ?? mem.nodeOfCpu[mem.cpu];
   const folio = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
   if (folio === null) return "SIGBUS";
-  const entry = vma.mm.vmaAt(vpn) === vma ? vma.mm.directory.make(vpn) : NO_ENTRY;
+  const { directory } = vma.mm;
+  const isSame = vma.mm.vmaAt(vpn) === vma && directory.findHuge(vpn) === NO_ENTRY;
+  const entry = isSame ? directory.make(vpn) : NO_ENTRY;
   if (entry === NO_ENTRY || !takesNewPage(vm.tables.bits(entry))) {
     folioPut(mem, folio);
     return "again";

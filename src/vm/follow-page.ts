@@ -10,19 +10,19 @@ import { pageFolio } from "../memory/folio.ts";
 import { folioTryGet } from "../memory/folio-ref.ts";
 import type { Pfn } from "../memory/memmap.ts";
 import { VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { entryPfn, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
 
 /** The page at `vpn` of the VMA, its folio held by one more reference. */
 export function followPage(vm: Vm, vma: Vma, vpn: number): Pfn | "EFAULT" | "ENOENT" {
   const { mem, tables } = vm;
-  const entry = vma.mm.directory.find(vpn);
+  const entry = vma.mm.directory.lookUp(vpn);
   const bits = entry === NO_ENTRY ? PTE_NONE : tables.bits(entry);
   if (bits === PTE_NONE) return vma.mapping === null ? "EFAULT" : "ENOENT";
   if ((bits & PTE.special) !== 0) return "EFAULT";
   if ((bits & PTE.present) === 0 || (bits & PTE.protNone) !== 0) return "ENOENT";
-  const page = mem.pfn(tables.pfn(entry));
+  const page = mem.pfn(entryPfn(tables, entry, vpn));
   return folioTryGet(mem, pageFolio(mem, page)) ? page : "ENOENT";
 }
 

@@ -6,11 +6,13 @@
  * mlock is not inherited. Linux: `dup_mmap()`, `copy_pte_range()`, 6.1.
  */
 import { assert } from "../base/assert.ts";
-import { folioTestLarge, pageFolio } from "../memory/folio.ts";
+import { pageFolio } from "../memory/folio.ts";
+import { folioGet } from "../memory/folio-ref.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { mapNewAnonymous, tryShareAnonymous } from "./copy-on-write.ts";
+import { forkHugeEntry } from "./huge/fork.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import { addRmap } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
@@ -21,6 +23,11 @@ export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
   for (const vma of parent.vmas) {
     const copy = forkVma(vm, child, vma);
     for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
+      const isHuge = vma.mm.directory.findHuge(vpn) !== NO_ENTRY;
+      if (isHuge && forkHugeEntry(vm, vma, copy, vpn) === "copied") {
+        vpn += HUGE_PAGES - 1;
+        continue;
+      }
       if (!forkEntry(vm, vma, copy, vpn)) return null;
     }
   }
@@ -54,9 +61,7 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
     tables.set(target, page, kept);
     return true;
   }
-  const folio = pageFolio(mem, page);
-  assert(!folioTestLarge(mem, folio), "fork of a large folio is not built yet:", folio);
-  if (vma.mapping === null && !tryShareAnonymous(vm, folio)) {
+  if (vma.mapping === null && !tryShareAnonymous(vm, page)) {
     const own = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
     if (own === null) return false;
     mem.frames.copy(own, page);
@@ -65,7 +70,7 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
   }
   const kept = vma.mapping === null ? bits & ~PTE.write : bits;
   tables.set(entry, page, kept);
-  mem.refcount[folio]++;
+  folioGet(mem, pageFolio(mem, page));
   addRmap(mem, page, copy);
   tables.set(target, page, kept & ~PTE.young);
   return true;

@@ -11,7 +11,7 @@ import type { Folio } from "../memory/memmap.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { type FaultError, userPage } from "./fault.ts";
 import type { Mm } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { entryPfn, NO_ENTRY } from "./page-tables.ts";
 import { PTE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
 
@@ -22,20 +22,20 @@ const WRITABLE = PTE.present | PTE.write;
 export function* pinUserPage(vm: Vm, mm: Mm, vpn: number): Blocking<Folio | FaultError> {
   const { mem, tables } = vm;
   for (;;) {
-    const entry = mm.directory.find(vpn);
+    const entry = mm.directory.lookUp(vpn);
     const bits = entry === NO_ENTRY ? 0 : tables.bits(entry);
     if ((bits & (WRITABLE | PTE.special)) !== WRITABLE) {
       const page = yield* userPage(vm, mm, vpn, "write");
       if (typeof page === "string") return page;
       continue;
     }
-    const page = mem.pfn(tables.pfn(entry));
+    const page = mem.pfn(entryPfn(tables, entry, vpn));
     const folio = pageFolio(mem, page);
     yield "gup-fast-entry-read";
     if (!folioTryPin(mem, folio)) continue;
     yield "gup-fast-pinned";
-    const unchanged = tables.bits(entry) === bits && tables.pfn(entry) === (page as number);
-    if (unchanged) return folio;
+    const unchanged = mm.directory.lookUp(vpn) === entry && tables.bits(entry) === bits;
+    if (unchanged && entryPfn(tables, entry, vpn) === (page as number)) return folio;
     folioUnpin(mem, folio);
   }
 }

@@ -11,7 +11,7 @@
  * at `folioMapped` themselves: success is nothing else. Linux: mm/rmap.c, mm/migrate.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
-import { folioMapped, folioNrPages, pageFolio } from "../memory/folio.ts";
+import { folioMapped, folioNrPages, folioOrder, pageFolio } from "../memory/folio.ts";
 import { folioWaitUnlock } from "../memory/folio-lock.ts";
 import { folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
 import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
@@ -20,14 +20,14 @@ import { mlockDrain } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
 import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Blocking, Steps } from "../sched/blocking.ts";
+import { removeMigrationPmd, setMigrationPmd } from "./huge/migration-pmd.ts";
+import { comesBackExclusive, migrationBits, presentBits } from "./migration-bits.ts";
 import { VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 import { tracePte } from "./pte-trace.ts";
 import { addRmap, removeRmap, rmapEntry, rmapVmas } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
-
-const KEPT_BITS = PTE.young | PTE.dirty | PTE.softDirty | PTE.uffdWp;
 
 /** Installs migration entries for the folio wherever it is mapped. Linux: `try_to_migrate()`. */
 export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
@@ -40,7 +40,11 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
     for (let at = 0; at < pages; at++) {
       yield "try-to-migrate-entry";
       const entry = rmapEntry(vma, offset + at);
-      if (entry === NO_ENTRY) continue;
+      if (entry === NO_ENTRY) {
+        if (at > 0 || pages !== HUGE_PAGES) continue;
+        if (setMigrationPmd(vm, vma, folio) === "absent") continue;
+        break;
+      }
       if (!(yield* setMigrationEntry(vm, vma, folio, (folio + at) as Pfn, entry))) break;
     }
     if (!folioMapped(mem, folio)) return;
@@ -65,25 +69,20 @@ function* setMigrationEntry(
     return false;
   }
   if (isExclusive) clearFlag(mem, page, PG.anonExclusive);
-  const kind = migrationKind(bits, isExclusive);
-  const kept = kind | (bits & KEPT_BITS);
+  const kept = migrationBits(bits, isExclusive);
   tables.set(entry, page, kept);
   if ((bits & PTE.dirty) !== 0) {
     if (isAnon) setFlag(mem, folio, PG.dirty);
     else yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
   }
   if (mem.events.trace !== null) {
-    tracePte(mem.events.trace, "set_migration_pte", vpnOf(vm, vma, folio, page), page, kept);
+    const vpn = vpnOf(vm, vma, folio, page);
+    tracePte(mem.events.trace, "set_migration_pte", vpn, page, kept, folioOrder(mem, folio));
   }
   removeRmap(mem, page, vma);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
   folioPut(mem, folio);
   return true;
-}
-
-function migrationKind(bits: number, isExclusive: boolean): number {
-  if ((bits & PTE.write) !== 0) return PTE.migrationWrite;
-  return isExclusive ? PTE.migrationReadExclusive : PTE.migrationRead;
 }
 
 /**
@@ -100,7 +99,11 @@ export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void
     for (let at = 0; at < pages; at++) {
       yield "remove-migration-entry";
       const entry = rmapEntry(vma, offset + at);
-      if (entry === NO_ENTRY) continue;
+      if (entry === NO_ENTRY) {
+        if (at > 0 || pages !== HUGE_PAGES) continue;
+        if (removeMigrationPmd(vm, vma, src, dst)) break;
+        continue;
+      }
       removeMigrationEntry(vm, vma, (src + at) as Pfn, (dst + at) as Pfn, entry);
     }
   }
@@ -112,20 +115,16 @@ function removeMigrationEntry(vm: Vm, vma: Vma, src: Pfn, dst: Pfn, entry: numbe
   if ((old & PTE_MIGRATION) === 0 || tables.pfn(entry) !== (src as number)) return;
   const folio = pageFolio(mem, dst);
   mem.refcount[folio]++;
-  let bits = PTE.present | (old & (PTE.softDirty | PTE.young));
-  if ((old & PTE.dirty) !== 0 && testFlag(mem, folio, PG.dirty)) bits |= PTE.dirty;
-  const mayWrite = (vma.flags & VM.write) !== 0;
-  if ((old & PTE.migrationWrite) !== 0 && mayWrite) bits |= PTE.write;
-  else if ((old & PTE.uffdWp) !== 0) bits |= PTE.uffdWp;
-  if (folioTestAnon(mem, folio) && (old & PTE.migrationRead) === 0) {
-    setFlag(mem, dst, PG.anonExclusive);
-  }
-  if ((vma.flags & VM.read) === 0) bits |= PTE.protNone;
+  const bits = presentBits(mem, vma, folio, old);
+  if (comesBackExclusive(mem, folio, old)) setFlag(mem, dst, PG.anonExclusive);
   addRmap(mem, dst, vma);
   tables.set(entry, dst, bits);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
   if (mem.events.trace !== null) {
-    tracePte(mem.events.trace, "remove_migration_pte", vpnOf(vm, vma, folio, dst), dst, bits);
+    const vpn = vpnOf(vm, vma, folio, dst);
+    // The page's own order is printed here: 0 for all but the first of a folio.
+    const order = dst === (folio as Pfn) ? folioOrder(mem, folio) : 0;
+    tracePte(mem.events.trace, "remove_migration_pte", vpn, dst, bits, order);
   }
 }
 

@@ -21,6 +21,9 @@ export const VM = {
   pfnmap: 0x400,
   /** Device memory: never moved. */
   io: 0x4000,
+  /** Huge pages are wanted, are not wanted. Linux: MADV_HUGEPAGE, MADV_NOHUGEPAGE. */
+  hugepage: 0x2000_0000,
+  nohugepage: 0x4000_0000,
   /** An argument stack that exec is still moving: its pages are left alone. */
   incompleteStack: 0x8000,
   /** Read in sequence: a use says nothing of the next. Linux: MADV_SEQUENTIAL. */
@@ -85,6 +88,8 @@ export class Mm {
   readonly directory: PageDirectory;
   /** Held over changes of the VMAs that are made in steps; who uses the memory waits. */
   readonly mmapLock: Mutex = new Mutex("mmap_lock");
+  /** Whether it has ever mapped the huge zero page. Linux: MMF_HUGE_ZERO_PAGE. */
+  usesHugeZeroPage = false;
   /** Pages mapped, migration entries included. */
   rssPages = 0;
   /** Who may look at it. Linux: `get_dumpable()`. */

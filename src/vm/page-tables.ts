@@ -14,6 +14,7 @@
  * Linux: mm/memory.c, mm/pgtable-generic.c.
  */
 import { assert } from "../base/assert.ts";
+import { PTE } from "./pte.ts";
 
 /** Entries of a leaf, leaves of a middle directory, pages of a huge entry. */
 const FANOUT = 512;
@@ -27,6 +28,14 @@ const CHUNK_MASK = CHUNK_ENTRIES - 1;
 
 /** The first chunk begins with two leaves and doubles: small machines are made by the thousand. */
 const FIRST_ENTRIES = 2 * FANOUT;
+
+/** Pages that a huge entry maps, as many as a leaf has entries. Linux: `HPAGE_PMD_NR`. */
+export const HUGE_PAGES = 512;
+
+/** The first of the virtual pages that share a leaf or a huge entry with `vpn`. */
+export function hugeStart(vpn: number): number {
+  return vpn - (vpn & FANOUT_MASK);
+}
 
 /** One past the largest virtual page number of a process: 8 TiB, to fit a small integer. */
 export const TASK_SIZE_PAGES = 0x8000_0000;
@@ -108,6 +117,12 @@ export class PageTables {
   get hugeInUse(): number {
     return this.hugeLeafCount * FANOUT - this.idleHuge.length;
   }
+}
+
+/** The frame that an entry of either size has for `vpn`, which it covers. */
+export function entryPfn(tables: PageTables, entry: number, vpn: number): number {
+  const pfn = tables.pfn(entry);
+  return (tables.bits(entry) & PTE.huge) === 0 ? pfn : pfn + (vpn & FANOUT_MASK);
 }
 
 /** The directories of one process. */

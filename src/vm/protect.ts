@@ -37,7 +37,8 @@ export function protectVma(vm: Vm, vma: Vma, allowed: number): void {
   const { tables } = vm;
   vma.flags = (vma.flags & ~(VM.read | VM.write)) | allowed;
   for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-    const entry = vma.mm.directory.find(vpn);
+    // A huge entry is met once for each of its pages: doing it again changes nothing.
+    const entry = vma.mm.directory.lookUp(vpn);
     if (entry === NO_ENTRY || (tables.bits(entry) & PTE.present) === 0) continue;
     let bits = tables.bits(entry) & ~PTE.protNone;
     if ((allowed & VM.write) === 0) bits &= ~PTE.write;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TraceLines } from "../events/events.ts";
 import { PTE } from "./pte.ts";
-import { tracePte, x86Pte } from "./pte-trace.ts";
+import { tracePmd, tracePte, x86Pte } from "./pte-trace.ts";
 
 const { present, write, young, dirty, softDirty } = PTE;
 const { migrationRead, migrationReadExclusive, migrationWrite } = PTE;
@@ -41,8 +41,19 @@ test("a migration entry has the kind in its top five bits and the frame inverted
 test("an event has the address and the entry in hexadecimal", () => {
   const trace = new TraceLines();
   const bits = migrationWrite | young | dirty | softDirty;
-  tracePte(trace, "set_migration_pte", 0x7ff67b7b3, 0x1e21, bits);
+  tracePte(trace, "set_migration_pte", 0x7ff67b7b3, 0x1e21, bits, 0);
   assert.deepEqual(trace.lines, [
     "set_migration_pte: addr=7ff67b7b3000, pte=eff9ffffffc3bc02 order=0",
+  ]);
+});
+
+test("a huge entry's event has no order, and a present one says that it is huge", () => {
+  const trace = new TraceLines();
+  const { huge, present, write } = PTE;
+  tracePmd(trace, "set_migration_pmd", 0x7ff67b600, 0x1e00, migrationWrite | young | huge);
+  tracePmd(trace, "remove_migration_pmd", 0x7ff67b600, 0x3600, present | write | young | huge);
+  assert.deepEqual(trace.lines, [
+    "set_migration_pmd: addr=7ff67b600000, pmd=effdffffffc3fe00",
+    "remove_migration_pmd: addr=7ff67b600000, pmd=80000000036000a7",
   ]);
 });

@@ -8,7 +8,16 @@
 import type { TraceSink } from "../events/events.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 
-const X86 = { present: 0x1, write: 0x2, user: 0x4, young: 0x20, dirty: 0x40, softDirty: 0x800 };
+const X86 = {
+  present: 0x1,
+  write: 0x2,
+  user: 0x4,
+  young: 0x20,
+  dirty: 0x40,
+  /** Of a huge entry. */
+  pageSize: 0x80,
+  softDirty: 0x800,
+};
 const NO_EXECUTE = 1n << 63n;
 const SWAP_SOFT_DIRTY = 0x2n;
 const SWAP_TYPE_READ = 27n;
@@ -19,17 +28,30 @@ const OFFSET_DIRTY = 1n << 41n;
 /** Bits 9 to 58. */
 const OFFSET_MASK = ((1n << 50n) - 1n) << 9n;
 
-/** `set_migration_pte` or `remove_migration_pte`. */
+/** `set_migration_pte` or `remove_migration_pte`; `order` is what the kernel prints. */
 export function tracePte(
   trace: TraceSink,
   name: "set_migration_pte" | "remove_migration_pte",
   vpn: number,
   pfn: number,
   bits: number,
+  order: number,
 ): void {
   const address = (BigInt(vpn) << 12n).toString(16);
   const pte = x86Pte(pfn, bits).toString(16);
-  trace.event(name, `addr=${address}, pte=${pte} order=0`);
+  trace.event(name, `addr=${address}, pte=${pte} order=${order}`);
+}
+
+/** `set_migration_pmd` or `remove_migration_pmd`, of the trace system `thp`. */
+export function tracePmd(
+  trace: TraceSink,
+  name: "set_migration_pmd" | "remove_migration_pmd",
+  vpn: number,
+  pfn: number,
+  bits: number,
+): void {
+  const address = (BigInt(vpn) << 12n).toString(16);
+  trace.event(name, `addr=${address}, pmd=${x86Pte(pfn, bits).toString(16)}`);
 }
 
 /** The 64-bit entry. */
@@ -42,6 +64,7 @@ function presentPte(pfn: number, bits: number): bigint {
   if ((bits & PTE.write) !== 0) low |= X86.write;
   if ((bits & PTE.young) !== 0) low |= X86.young;
   if ((bits & PTE.dirty) !== 0) low |= X86.dirty;
+  if ((bits & PTE.huge) !== 0) low |= X86.pageSize;
   if ((bits & PTE.softDirty) !== 0) low |= X86.softDirty;
   return NO_EXECUTE | (BigInt(pfn) << 12n) | BigInt(low);
 }

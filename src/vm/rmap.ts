@@ -4,20 +4,31 @@
  * An anonymous folio names its anon_vma, a cached one its file; both lead to VMAs, and the folio's
  * offset gives its address in each. Adding and removing a mapping keeps `mapcount`, and the
  * unevictable state of locked VMAs; the reference of the entry is the caller's to get and put.
+ * mlock keeps a large folio by way of its huge entries only, as in 6.1.
  *
  * Locks: the folio's lock or the anon_vma's reference keeps the VMAs; then the page table lock.
  * Linux: mm/rmap.c.
  */
 import { assert } from "../base/assert.ts";
-import { folioEntireMapcount, folioMapped, folioTestLarge, pageFolio } from "../memory/folio.ts";
+import { deferredSplitFolio } from "../memory/deferred-split.ts";
+import {
+  folioEntireMapcount,
+  folioMapped,
+  folioNrPages,
+  folioTestLarge,
+  pageFolio,
+} from "../memory/folio.ts";
 import { folioTestAnon, MAPPING_ANON, mappingId, mappingWord } from "../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { mlockFolio, munlockFolio } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
 import { type AnonVma, VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import type { Vm } from "./vm.ts";
+
+/** Marks a page of a large folio. */
+const OF_LARGE = PG.head | PG.tail;
 
 const NO_VMAS: ReadonlySet<Vma> = new Set();
 
@@ -43,6 +54,13 @@ export function rmapEntry(vma: Vma, offset: number): number {
   return vma.mm.directory.find(vpn);
 }
 
+/** The huge entry at which `vma` would map the 512 pages from `offset` on, or NO_ENTRY. */
+export function rmapHugeEntry(vma: Vma, offset: number): number {
+  const vpn = vma.startVpn + (offset - vma.pgoff);
+  if (vpn < vma.startVpn || vpn + HUGE_PAGES > vma.endVpn) return NO_ENTRY;
+  return vpn === hugeStart(vpn) ? vma.mm.directory.findHuge(vpn) : NO_ENTRY;
+}
+
 /** Makes a new folio of this VMA anonymous. Linux: `__page_set_anon_rmap()`. */
 export function setAnonOwner(mem: Memory, folio: Folio, vma: Vma, vpn: number): void {
   assert(vma.anonVma !== null, "an anonymous page in a VMA without anon_vma at", vpn);
@@ -54,14 +72,24 @@ export function setAnonOwner(mem: Memory, folio: Folio, vma: Vma, vpn: number): 
 /** One more entry maps the page. Linux: `page_add_anon_rmap()`, `page_add_file_rmap()`. */
 export function addRmap(mem: Memory, page: Pfn, vma: Vma): void {
   mem.mapcount[page]++;
-  if ((vma.flags & VM.locked) !== 0) mlockFolio(mem, pageFolio(mem, page));
+  if ((vma.flags & VM.locked) !== 0 && (mem.flags[page] & OF_LARGE) === 0) {
+    mlockFolio(mem, page as Folio);
+  }
 }
 
 /** One page table entry fewer maps the page. Linux: `page_remove_rmap()`. */
 export function removeRmap(mem: Memory, page: Pfn, vma: Vma): void {
   assert(mem.mapcount[page] > 0, "a mapping is removed that was never added:", page);
   mem.mapcount[page]--;
-  if ((vma.flags & VM.locked) !== 0) munlockFolio(mem, pageFolio(mem, page));
+  if ((mem.flags[page] & OF_LARGE) !== 0) deferSplitIfUnmapped(mem, page);
+  else if ((vma.flags & VM.locked) !== 0) munlockFolio(mem, page as Folio);
+}
+
+/** A page that nobody maps any more may be wanted by others: its folio waits to be split. */
+function deferSplitIfUnmapped(mem: Memory, page: Pfn): void {
+  const folio = pageFolio(mem, page);
+  if (!folioTestAnon(mem, folio) || mem.mapcount[page] !== 0) return;
+  if (folioEntireMapcount(mem, folio) === 0) deferredSplitFolio(mem, folio);
 }
 
 /** One more huge entry maps all of the folio. */
@@ -71,11 +99,31 @@ export function addRmapHuge(mem: Memory, folio: Folio, vma: Vma): void {
   if ((vma.flags & VM.locked) !== 0) mlockFolio(mem, folio);
 }
 
-/** One huge entry fewer maps the folio. */
+/**
+ * One huge entry fewer maps the folio. Where single entries go on mapping parts of it, the rest
+ * waits to be split off. Linux: `page_remove_anon_compound_rmap()`, `page_remove_file_rmap()`.
+ */
 export function removeRmapHuge(mem: Memory, folio: Folio, vma: Vma): void {
+  dropRmapHuge(mem, folio, vma);
+  if (folioTestAnon(mem, folio) && folioEntireMapcount(mem, folio) === 0) {
+    const unmapped = folioUnmappedPages(mem, folio);
+    if (unmapped > 0 && unmapped < folioNrPages(mem, folio)) deferredSplitFolio(mem, folio);
+  }
+}
+
+/** As `removeRmapHuge`, where the caller puts something in the place of the huge entry. */
+export function dropRmapHuge(mem: Memory, folio: Folio, vma: Vma): void {
   assert(folioEntireMapcount(mem, folio) > 0, "a huge mapping that was never added:", folio);
   mem.mapping[folio + 1]--;
   if ((vma.flags & VM.locked) !== 0) munlockFolio(mem, folio);
+}
+
+/** Pages of a large folio that no single entry maps. */
+function folioUnmappedPages(mem: Memory, folio: Folio): number {
+  const end = folio + folioNrPages(mem, folio);
+  let unmapped = 0;
+  for (let page: number = folio; page < end; page++) if (mem.mapcount[page] === 0) unmapped++;
+  return unmapped;
 }
 
 /**

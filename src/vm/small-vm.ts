@@ -17,10 +17,13 @@ import type { AddressSpace } from "../pagecache/address-space.ts";
 import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { writeUser } from "./fault.ts";
+import { shrinkHugeZeroPage } from "./huge/zero-page.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
+import { HUGE_PAGES } from "./page-tables.ts";
 import { PTE } from "./pte.ts";
 import { addRmap } from "./rmap.ts";
 import { Vm } from "./vm.ts";
+import { exitMm } from "./zap.ts";
 
 /** 64 frames, or what `shape` says. */
 export function smallVm(shape: SmallMemoryShape = { pageCount: 64 }): Vm {
@@ -47,14 +50,36 @@ export function anonymousPage(
   return touchPage(vm, vma, vma.startVpn, value);
 }
 
+/** A new process with a transparent huge page, mapped whole; its first page holds `value`. */
+export function hugePage(vm: Vm, value: number, vmFlags: number = VM.read | VM.write): UserPage {
+  const mm = vm.createMm(`process ${vm.mms.length}`);
+  const vma = vm.mapAnonymous(mm, mm.freeRange(HUGE_PAGES), vmFlags | VM.hugepage);
+  const page = touchPage(vm, vma, vma.startVpn, value);
+  assert(folioNrPages(vm.mem, page.folio) === HUGE_PAGES, "no huge page could be had");
+  return page;
+}
+
 /** Has the process of an anonymous VMA write `value` to one of its pages for the first time. */
 export function touchPage(vm: Vm, vma: Vma, vpn: number, value: number): UserPage {
   const { mm } = vma;
   const written = runToEnd(writeUser(vm, mm, vpn, 0, value));
   assert(written === "done", "a small process cannot write to its memory:", written);
   lruAddDrain(vm.mem);
-  const entry = mm.directory.find(vpn);
+  const entry = mm.directory.lookUp(vpn);
   return { mm, vma, vpn, entry, folio: vm.mem.pfn(vm.tables.pfn(entry)) as Folio };
+}
+
+/** Ends every process. Returns how many frames are in use afterwards, reserved ones left out. */
+export function endProcesses(vm: Vm): number {
+  const { mem } = vm;
+  for (const mm of vm.mms) if (mm !== undefined) runToEnd(exitMm(vm, mm));
+  shrinkHugeZeroPage(vm);
+  lruAddDrain(mem);
+  let used = 0;
+  for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+    if ((mem.flags[pfn] & PG.reserved) === 0 && mem.refcount[pfn] > 0) used++;
+  }
+  return used;
 }
 
 /** A second process that maps an anonymous page, as a fork leaves it: no longer writable. */

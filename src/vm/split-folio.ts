@@ -6,7 +6,9 @@
  * back. The folio is locked and isolated, and stays both: its first page keeps the lock, every page
  * has one reference for the list that it is on afterwards. Linux: `split_huge_page_to_list()`.
  */
-import { folioMapped, folioNrPages, unprepCompound } from "../memory/folio.ts";
+import { VM_EVENT } from "../events/vmstat.ts";
+import { folioUnqueueDeferredSplit } from "../memory/deferred-split.ts";
+import { folioMapcount, folioMapped, folioNrPages, unprepCompound } from "../memory/folio.ts";
 import { folioRefFreeze, folioRefUnfreeze } from "../memory/folio-ref.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -14,7 +16,10 @@ import { listAddTail } from "../memory/page-list.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { filemapReleaseFolio } from "../pagecache/page-cache.ts";
 import type { Steps } from "../sched/blocking.ts";
+import { freezeHugePmd, splitHugePmd } from "./huge/split-pmd.ts";
 import { removeMigrationPtes, tryToMigrate } from "./migration-entry.ts";
+import { NO_ENTRY } from "./page-tables.ts";
+import { rmapHugeEntry, rmapVmas } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
 
 /** "EBUSY": in use in a way that a split cannot serve; "EAGAIN": somebody holds a reference. */
@@ -41,14 +46,24 @@ const OWN = PG.anonExclusive | PG.hwpoison;
 export function* splitFolioToList(vm: Vm, folio: Folio, pieces: PageList): Steps<SplitOutcome> {
   const { mem } = vm;
   if ((mem.flags[folio] & PG.writeback) !== 0) return "EBUSY";
+  const outcome = yield* trySplit(vm, folio, pieces);
+  const { thp_split_page, thp_split_page_failed } = VM_EVENT;
+  mem.events.count(outcome === "split" ? thp_split_page : thp_split_page_failed, 1);
+  return outcome;
+}
+
+function* trySplit(vm: Vm, folio: Folio, pieces: PageList): Steps<SplitOutcome> {
+  const { mem } = vm;
   const mapping = vm.cache.folioMapping(folio);
   if (mem.mapping[folio] === 0) return "EBUSY";
   if (mapping !== null && !(yield* filemapReleaseFolio(mem, mapping, folio))) return "EBUSY";
   const pages = folioNrPages(mem, folio);
   const wasMapped = folioMapped(mem, folio);
-  if (wasMapped) yield* tryToMigrate(vm, folio);
-  yield "split-folio-count";
   const expected = 1 + (mapping === null ? 0 : pages);
+  // Somebody else holds it: not worth the unmapping. Linux: `can_split_folio()`.
+  if (mem.refcount[folio] !== expected + folioMapcount(mem, folio)) return "EAGAIN";
+  if (wasMapped) yield* unmapFolio(vm, folio);
+  yield "split-folio-count";
   const isAlone = !folioMapped(mem, folio) && folioRefFreeze(mem, folio, expected);
   if (isAlone) makeFolios(vm, mapping, folio, pages, pieces);
   if (wasMapped) {
@@ -62,6 +77,20 @@ export function* splitFolioToList(vm: Vm, folio: Folio, pieces: PageList): Steps
   return isAlone ? "split" : "EAGAIN";
 }
 
+/** Takes every mapping away, huge ones first. Linux: `unmap_folio()`. */
+function* unmapFolio(vm: Vm, folio: Folio): Steps<void> {
+  const { mem, tables } = vm;
+  for (const vma of rmapVmas(vm, folio)) {
+    yield "split-huge-entry";
+    const entry = rmapHugeEntry(vma, mem.index[folio]);
+    if (entry === NO_ENTRY || tables.pfn(entry) !== (folio as number)) continue;
+    const vpn = vma.startVpn + (mem.index[folio] - vma.pgoff);
+    if (vma.mapping === null) freezeHugePmd(vm, vma, vpn, folio);
+    else splitHugePmd(vm, vma, vpn);
+  }
+  if (folioMapped(mem, folio)) yield* tryToMigrate(vm, folio);
+}
+
 function makeFolios(
   vm: Vm,
   mapping: AddressSpace | null,
@@ -72,6 +101,7 @@ function makeFolios(
   const { mem } = vm;
   const inherited = mem.flags[folio] & INHERITED;
   const references = 1 + (mapping === null ? 0 : 1);
+  folioUnqueueDeferredSplit(mem, folio);
   unprepCompound(mem, folio);
   mapping?.folios.split(mem.index[folio], folio, pages);
   folioRefUnfreeze(mem, folio, references);

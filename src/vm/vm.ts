@@ -5,13 +5,22 @@
  * address space's. Functions of this room and of those above take a `Vm` first.
  */
 import { assert } from "../base/assert.ts";
-import type { Pfn } from "../memory/memmap.ts";
+import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
+import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
 import { AnonVma, Mm, VM, Vma, type VmaRange } from "./mm.ts";
 import { PageTables } from "./page-tables.ts";
 import type { Swap } from "./swap/swap.ts";
+
+/** Linux: /sys/kernel/mm/transparent_hugepage. */
+export interface TransparentHugepage {
+  /** "madvise": only where MADV_HUGEPAGE asks for them. */
+  enabled: "always" | "madvise" | "never";
+  /** Whether a read maps the huge zero page, and not a folio of its own. */
+  useZeroPage: boolean;
+}
 
 export class Vm {
   readonly mem: Memory;
@@ -29,6 +38,11 @@ export class Vm {
 
   /** Made when it is first read from. */
   zeroPage: Pfn | null = null;
+
+  /** Whether and when faults map huge pages. */
+  readonly thp: TransparentHugepage = { enabled: "madvise", useZeroPage: true };
+  /** The huge zero page, and how many processes hold it. */
+  readonly hugeZero: { folio: Folio | null; processes: number } = { folio: null, processes: 0 };
 
   constructor(mem: Memory) {
     this.mem = mem;
@@ -67,13 +81,15 @@ export class Vm {
   }
 
   /**
-   * Cuts a VMA in two at `vpn`, inside it; page tables stay as they are. Returns the upper part.
+   * Cuts a VMA in two at `vpn`, inside it; of the page tables only a huge entry across `vpn`
+   * changes. Returns the upper part.
    *
    * Linux: `split_vma()`.
    */
   splitVma(vma: Vma, vpn: number): Vma {
     const { mm, endVpn, flags, mapping, anonVma } = vma;
     const upper = { startVpn: vpn, endVpn, pgoff: vma.pgoff + (vpn - vma.startVpn) };
+    splitHugePmdAtBoundary(this, vma, vpn);
     vma.endVpn = vpn;
     const part = new Vma(mm, upper, flags, mapping);
     insertVma(mm, part);

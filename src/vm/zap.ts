@@ -9,18 +9,31 @@
 import { pageFolio } from "../memory/folio.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioTestAnon } from "../memory/mapping-word.ts";
+import { type Folio, setFlag } from "../memory/memmap.ts";
+import { PG } from "../memory/page-flags.ts";
 import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Steps } from "../sched/blocking.ts";
+import { splitHugePmd } from "./huge/split-pmd.ts";
+import { mmPutHugeZeroPage } from "./huge/zero-page.ts";
 import type { Mm, Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
-import { removeRmap } from "./rmap.ts";
+import { removeRmap, removeRmapHuge } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
 
 /** Empties the entries of `vma` from one virtual page up to another. Linux: `MADV_DONTNEED`. */
 export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): Steps<void> {
+  const { directory } = vma.mm;
   for (let vpn = startVpn; vpn < endVpn; vpn++) {
-    const entry = vma.mm.directory.find(vpn);
+    if (directory.findHuge(vpn) !== NO_ENTRY) {
+      if (vpn === hugeStart(vpn) && vpn + HUGE_PAGES <= endVpn) {
+        zapHuge(vm, vma, vpn);
+        vpn += HUGE_PAGES - 1;
+        continue;
+      }
+      splitHugePmd(vm, vma, vpn);
+    }
+    const entry = directory.find(vpn);
     if (entry !== NO_ENTRY) yield* zapEntry(vm, vma, entry);
   }
 }
@@ -46,6 +59,7 @@ export function* unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): S
 export function* exitMm(vm: Vm, mm: Mm): Steps<void> {
   while (mm.vmas.length > 0) yield* unmapVma(vm, mm.vmas[mm.vmas.length - 1]);
   mm.directory.release();
+  mmPutHugeZeroPage(vm, mm);
   vm.mms[mm.id] = undefined;
 }
 
@@ -64,5 +78,22 @@ function* zapEntry(vm: Vm, vma: Vma, entry: number): Steps<void> {
     yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
   }
   removeRmap(mem, page, vma);
+  folioPut(mem, folio);
+}
+
+/** Empties the huge entry that begins at `vpn`. Linux: `zap_huge_pmd()`. */
+function zapHuge(vm: Vm, vma: Vma, vpn: number): void {
+  const { mem, tables } = vm;
+  const { mm } = vma;
+  const entry = mm.directory.findHuge(vpn);
+  const bits = tables.bits(entry);
+  const folio = tables.pfn(entry) as Folio;
+  mm.directory.clearHuge(vpn);
+  if (bits === PTE_NONE || (bits & PTE.special) !== 0) return;
+  mm.rssPages -= HUGE_PAGES;
+  if ((bits & PTE.present) === 0) return;
+  // Of files only shmem has huge entries that are written to, and marks no more than the folio.
+  if ((bits & PTE.dirty) !== 0 && !folioTestAnon(mem, folio)) setFlag(mem, folio, PG.dirty);
+  removeRmapHuge(mem, folio, vma);
   folioPut(mem, folio);
 }

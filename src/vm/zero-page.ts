@@ -20,7 +20,8 @@ export function mapZeroPage(vm: Vm, entry: number): boolean {
   return true;
 }
 
-function zeroPage(vm: Vm): Pfn | null {
+/** The zero page, made on its first use; null without memory for it. */
+export function zeroPage(vm: Vm): Pfn | null {
   const { mem } = vm;
   if (vm.zeroPage !== null) return vm.zeroPage;
   const page = allocPages(mem, {
