@@ -62,6 +62,9 @@ export const VM_EVENT = {
   thp_split_pmd: 53,
   thp_zero_page_alloc: 54,
   thp_zero_page_alloc_failed: 55,
+  pgmajfault: 56,
+  pswpin: 57,
+  pswpout: 58,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

@@ -20,6 +20,7 @@ import type { Blocking } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
 import { PTE } from "./pte.ts";
 import { addRmap, removeRmap, setAnonOwner } from "./rmap.ts";
+import { folioTestSwapcache, freeSwapAtLock, freeSwapCache } from "./swap/swap-cache.ts";
 import type { Vm } from "./vm.ts";
 
 /** "again": the entry is no longer what it was, and the use starts over. */
@@ -37,13 +38,25 @@ export function* writeFault(
   const folio = pageFolio(mem, page);
   const isShared = (vma.flags & VM.shared) !== 0;
   if (!isShared && !testFlag(mem, page, PG.anonExclusive)) {
-    // A batch's reference is nobody's: it must not cost a copy.
-    if (mem.refcount[folio] > 1) lruAddDrain(mem);
-    if (mem.refcount[folio] > 1) return yield* copyPage(vm, vma, vpn, entry);
+    if (!tryReuse(vm, folio)) return yield* copyPage(vm, vma, vpn, entry);
     setFlag(mem, page, PG.anonExclusive);
   }
   tables.set(entry, page, tables.bits(entry) | PTE.write);
   return "done";
+}
+
+/**
+ * Whether nobody holds the folio but the entry that faulted. A batch's reference is nobody's: it
+ * must not cost a copy. Nor must the swap cache's, if the slot is of no more use.
+ */
+function tryReuse(vm: Vm, folio: Folio): boolean {
+  const { mem, swap } = vm;
+  if (mem.refcount[folio] === 1) return true;
+  lruAddDrain(mem);
+  if (swap !== null && folioTestSwapcache(mem, folio) && mem.refcount[folio] === 2) {
+    freeSwapAtLock(swap, folio);
+  }
+  return mem.refcount[folio] === 1;
 }
 
 /** Gives a new folio with its one reference to an entry of an anonymous VMA, and to the LRU. */
@@ -90,6 +103,7 @@ function* copyPage(vm: Vm, vma: Vma, vpn: number, entry: number): Blocking<Write
     mem.frames.copy(copy, page);
     mapNewAnonymous(vm, vma, vpn, entry, copy);
     removeRmap(mem, page, vma);
+    if (vm.swap !== null) freeSwapCache(vm.swap, old);
     folioPut(mem, old);
     outcome = "done";
   } else if (copy !== null) {

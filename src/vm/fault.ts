@@ -10,6 +10,7 @@
  * Linux: mm/memory.c, 6.1.
  */
 
+import { assert } from "../base/assert.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
 import type { Pfn } from "../memory/memmap.ts";
@@ -21,6 +22,7 @@ import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
 import { entryPfn, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
+import { swapFault } from "./swap/swap-in.ts";
 import type { Vm } from "./vm.ts";
 import { mapZeroPage } from "./zero-page.ts";
 
@@ -83,7 +85,11 @@ export function* userPage(
     }
     if ((bits & PTE_MIGRATION) !== 0) yield* migrationEntryWait(vm, entry);
     else if ((bits & PTE.huge) !== 0) yield* hugeWriteFault(vm, vma, vpn);
-    else if ((bits & PTE.present) !== 0 && (bits & PTE.special) === 0) {
+    else if ((bits & PTE.swap) !== 0) {
+      assert(vm.swap !== null, "a swap entry on a machine without swap:", vpn);
+      const outcome = yield* swapFault(vm, vm.swap, vma, vpn, access);
+      if (outcome === "SIGBUS") return "SIGBUS";
+    } else if ((bits & PTE.present) !== 0 && (bits & PTE.special) === 0) {
       if ((yield* writeFault(vm, vma, vpn, entry)) === "SIGBUS") return "SIGBUS";
     } else if (vma.mapping !== null) return "SIGBUS";
     else if (access === "read") {

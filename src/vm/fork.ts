@@ -3,7 +3,9 @@
  *
  * Files stay shared; private pages are shared until one side writes. Entries lose their write bit
  * on both sides. A migration entry is copied as a read-only one on both: the mover finds both.
- * mlock is not inherited. Linux: `dup_mmap()`, `copy_pte_range()`, 6.1.
+ * Nobody has a page that is in swap alone any more. mlock is not inherited.
+ *
+ * Linux: `dup_mmap()`, `copy_pte_range()`, 6.1.
  */
 import { assert } from "../base/assert.ts";
 import { pageFolio } from "../memory/folio.ts";
@@ -15,6 +17,7 @@ import { type Mm, VM, type Vma } from "./mm.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import { addRmap } from "./rmap.ts";
+import type { SwapEntry } from "./swap/swap-entry.ts";
 import type { Vm } from "./vm.ts";
 
 /** Makes a child of `parent`; null where a pinned page had to be copied and there was no memory. */
@@ -47,8 +50,12 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
   const entry = vma.mm.directory.find(vpn);
   const bits = entry === NO_ENTRY ? PTE_NONE : tables.bits(entry);
   if (bits === PTE_NONE) return true;
-  const page = mem.pfn(tables.pfn(entry));
   const target = copy.mm.directory.make(vpn);
+  if ((bits & PTE.swap) !== 0) {
+    forkSwapEntry(vm, copy.mm, entry, target);
+    return true;
+  }
+  const page = mem.pfn(tables.pfn(entry));
   if ((bits & PTE.special) !== 0) {
     tables.set(target, page, bits);
     return true;
@@ -74,4 +81,15 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
   addRmap(mem, page, copy);
   tables.set(target, page, kept & ~PTE.young);
   return true;
+}
+
+/** Both sides name the slot, and neither alone. Linux: `copy_nonpresent_pte()`. */
+function forkSwapEntry({ swap, tables }: Vm, child: Mm, entry: number, target: number): void {
+  assert(swap !== null, "a swap entry on a machine without swap:", entry);
+  const slot = tables.pfn(entry) as SwapEntry;
+  const shared = tables.bits(entry) & ~PTE.swapExclusive;
+  swap.duplicate(slot);
+  tables.set(entry, slot, shared);
+  tables.set(target, slot, shared);
+  child.swapEntries++;
 }

@@ -19,6 +19,7 @@ import { folioTestAnon } from "../memory/mapping-word.ts";
 import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
 import { mlockDrain, mlockFolio } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
+import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
 import { NO_ENTRY } from "./page-tables.ts";
@@ -51,7 +52,7 @@ export function* tryToUnmap(
         mlockFolio(mem, folio);
         return;
       }
-      if (!unmapEntry(vm, vma, folio, (folio + at) as Pfn, entry)) return;
+      if (!(yield* unmapEntry(vm, vma, folio, (folio + at) as Pfn, entry))) return;
     }
     if (!folioMapped(mem, folio)) return;
   }
@@ -62,12 +63,15 @@ function mapsPage(vm: Vm, entry: number, page: number): boolean {
 }
 
 /** False, with the entry as it was, if it cannot be unmapped: then no other is tried. */
-function unmapEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): boolean {
+function* unmapEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): Steps<boolean> {
   const { mem, tables } = vm;
-  const bits = tables.bits(entry);
-  if ((bits & PTE.dirty) !== 0) setFlag(mem, folio, PG.dirty);
-  if (!folioTestAnon(mem, folio)) {
+  const isDirty = (tables.bits(entry) & PTE.dirty) !== 0;
+  const isAnon = folioTestAnon(mem, folio);
+  if (isAnon && isDirty) setFlag(mem, folio, PG.dirty);
+  if (!isAnon) {
     tables.set(entry, 0, PTE_NONE);
+    // What the process wrote must be known to the file before the folio can be freed.
+    if (isDirty) yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
   } else if (!testFlag(mem, folio, PG.swapbacked)) {
     if (!mayDiscard(vm, folio)) return false;
     tables.set(entry, 0, PTE_NONE);

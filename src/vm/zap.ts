@@ -2,10 +2,12 @@
  * Taking memory away from a process: single pages, a VMA, all of it.
  *
  * An entry that is emptied drops its mapping and its reference; the last one frees the page. A
- * migration entry is emptied too: the mover then finds nothing to put back. A dirty entry of a file
- * makes its folio dirty, which may spin for the file's `privateLock`. Linux: mm/memory.c
- * (`zap_pte_range()`), mm/mmap.c (`exit_mmap()`).
+ * migration entry is emptied too: the mover then finds nothing to put back. An entry of swap gives
+ * up its claim on the slot. A dirty entry of a file makes its folio dirty, which may spin for the
+ * file's `privateLock`.
+ * Linux: mm/memory.c (`zap_pte_range()`), mm/mmap.c (`exit_mmap()`).
  */
+import { assert } from "../base/assert.ts";
 import { pageFolio } from "../memory/folio.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioTestAnon } from "../memory/mapping-word.ts";
@@ -19,6 +21,8 @@ import type { Mm, Vma } from "./mm.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
 import { removeRmap, removeRmapHuge } from "./rmap.ts";
+import { freeSwapAndCache, freeSwapCache } from "./swap/swap-cache.ts";
+import type { SwapEntry } from "./swap/swap-entry.ts";
 import type { Vm } from "./vm.ts";
 
 /** Empties the entries of `vma` from one virtual page up to another. Linux: `MADV_DONTNEED`. */
@@ -64,9 +68,13 @@ export function* exitMm(vm: Vm, mm: Mm): Steps<void> {
 }
 
 function* zapEntry(vm: Vm, vma: Vma, entry: number): Steps<void> {
-  const { mem, tables } = vm;
+  const { mem, swap, tables } = vm;
   const bits = tables.bits(entry);
   if (bits === PTE_NONE) return;
+  if ((bits & PTE.swap) !== 0) {
+    zapSwapEntry(vm, vma, entry);
+    return;
+  }
   const page = mem.pfn(tables.pfn(entry));
   tables.set(entry, 0, PTE_NONE);
   if ((bits & PTE.special) !== 0) return;
@@ -78,6 +86,7 @@ function* zapEntry(vm: Vm, vma: Vma, entry: number): Steps<void> {
     yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
   }
   removeRmap(mem, page, vma);
+  if (swap !== null) freeSwapCache(swap, folio);
   folioPut(mem, folio);
 }
 
@@ -96,4 +105,13 @@ function zapHuge(vm: Vm, vma: Vma, vpn: number): void {
   if ((bits & PTE.dirty) !== 0 && !folioTestAnon(mem, folio)) setFlag(mem, folio, PG.dirty);
   removeRmapHuge(mem, folio, vma);
   folioPut(mem, folio);
+}
+
+/** Empties an entry that names a slot in swap. */
+function zapSwapEntry({ swap, tables }: Vm, vma: Vma, entry: number): void {
+  assert(swap !== null, "a swap entry on a machine without swap:", entry);
+  const slot = tables.pfn(entry) as SwapEntry;
+  tables.set(entry, 0, PTE_NONE);
+  vma.mm.swapEntries--;
+  freeSwapAndCache(swap, slot);
 }

@@ -49,12 +49,12 @@ export function addToSwap(swap: Swap, folio: Folio): boolean {
 }
 
 /** Enters a locked folio whose slots are claimed. Linux: `add_to_swap_cache()`. */
-function addToSwapCache(swap: Swap, folio: Folio, entry: SwapEntry): void {
+export function addToSwapCache(swap: Swap, folio: Folio, entry: SwapEntry): void {
   const { mem, mapping } = swap;
   assert(testFlag(mem, folio, PG.swapbacked), "a file's folio in the swap cache:", folio);
   assert(!testFlag(mem, folio, PG.swapcache), "a folio is in the swap cache already:", folio);
   const pages = folioNrPages(mem, folio);
-  mapping.folios.insert(entry, folio, pages);
+  for (let at = 0; at < pages; at++) mapping.folios.insert(entry + at, folio, 1);
   mem.refcount[folio] += pages;
   mem.private[folio] = entry;
   setFlag(mem, folio, PG.swapcache);
@@ -79,7 +79,7 @@ export function removeFromSwapCache(swap: Swap, folio: Folio, shadow: number | n
   assert(!testFlag(mem, folio, PG.writeback), "removal of a folio under writeback:", folio);
   const entry = folioSwapEntry(mem, folio);
   const pages = folioNrPages(mem, folio);
-  mapping.folios.remove(entry, pages);
+  for (let at = 0; at < pages; at++) mapping.folios.remove(entry + at, 1);
   mem.private[folio] = 0;
   clearFlag(mem, folio, PG.swapcache);
   countSwapcache(mem, folio, -pages);
@@ -114,13 +114,18 @@ export function folioFreeSwap(swap: Swap, folio: Folio): boolean {
   return true;
 }
 
-/** The last mapping is gone: so may the slot be, unless somebody is busy with the folio. */
-function freeSwapCache(swap: Swap, folio: Folio): void {
+/** The same for who has not locked the folio, unless somebody else has. */
+export function freeSwapAtLock(swap: Swap, folio: Folio): void {
   const { mem } = swap;
-  if (!folioTestSwapcache(mem, folio) || folioMapped(mem, folio)) return;
   if (!folioTrylock(mem, folio)) return;
   folioFreeSwap(swap, folio);
   folioUnlock(mem, folio);
+}
+
+/** A mapping is gone: if it was the last, so may the slot be. Linux: `free_swap_cache()`. */
+export function freeSwapCache(swap: Swap, folio: Folio): void {
+  const { mem } = swap;
+  if (folioTestSwapcache(mem, folio) && !folioMapped(mem, folio)) freeSwapAtLock(swap, folio);
 }
 
 /**

@@ -6,10 +6,12 @@
  * A read keeps the lock until it ends; what could not be read is not PG.uptodate then, and whoever
  * wants it is told. Linux: mm/page_io.c, 6.1.
  */
+import { assert } from "../../base/assert.ts";
+import { VM_EVENT } from "../../events/vmstat.ts";
 import { PAGE_SIZE } from "../../memory/constants.ts";
 import { folioNrPages } from "../../memory/folio.ts";
 import { folioUnlock } from "../../memory/folio-lock.ts";
-import { clearFlag, type Folio, setFlag } from "../../memory/memmap.ts";
+import { clearFlag, type Folio, setFlag, testFlag } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
 import type { WritepageOutcome } from "../../pagecache/address-space.ts";
 import type { BlockResult } from "../../pagecache/device/block-device.ts";
@@ -17,7 +19,7 @@ import { folioEndWriteback, folioStartWriteback } from "../../pagecache/writebac
 import type { Steps } from "../../sched/blocking.ts";
 import type { Swap } from "./swap.ts";
 import { folioFreeSwap, folioSwapEntry } from "./swap-cache.ts";
-import { swapSlotOf } from "./swap-entry.ts";
+import { type SwapEntry, swapSlotOf } from "./swap-entry.ts";
 
 /** Writes a locked folio just marked clean, and unlocks it. Linux: `swap_writepage()`. */
 export function* swapWritepage(swap: Swap, folio: Folio): Steps<WritepageOutcome> {
@@ -40,12 +42,32 @@ export function* swapWritepage(swap: Swap, folio: Folio): Steps<WritepageOutcome
   return "started";
 }
 
+/** Reads a new, locked folio; it is unlocked at the end. Linux: `swap_readpage()`. */
+export function swapReadFolio(swap: Swap, folio: Folio, entry: SwapEntry): void {
+  const { mem } = swap;
+  assert(testFlag(mem, folio, PG.locked), "a folio is read that is not locked:", folio);
+  assert(!testFlag(mem, folio, PG.uptodate), "a folio is read that holds its bytes:", folio);
+  mem.events.count(VM_EVENT.pswpin, 1);
+  swap.area(entry).device.submit({
+    kind: "read",
+    block: swapSlotOf(entry),
+    sizeBytes: PAGE_SIZE,
+    folio,
+    offsetBytes: 0,
+    done: (result) => {
+      setFlag(mem, folio, result === "done" ? PG.uptodate : PG.error);
+      folioUnlock(mem, folio);
+    },
+  });
+}
+
 /** A request for each page; `done` is called once, with the first error if there was any. */
 function writePages(swap: Swap, folio: Folio, done: (result: BlockResult) => void): void {
   const { mem } = swap;
   const entry = folioSwapEntry(mem, folio);
   const { device } = swap.area(entry);
   const pages = folioNrPages(mem, folio);
+  mem.events.count(VM_EVENT.pswpout, pages);
   let left = pages;
   let worst: BlockResult = "done";
   for (let at = 0; at < pages; at++) {

@@ -89,6 +89,18 @@ export class Swap {
     return this.area(entry).count(swapSlotOf(entry));
   }
 
+  /** Claims the slot of an entry, which may be of an area that is gone, for a read. */
+  prepareCache(entry: SwapEntry): "claimed" | "EEXIST" | "ENOENT" {
+    const area = this.areas[swapAreaOf(entry)] ?? null;
+    return area === null ? "ENOENT" : area.prepareCache(swapSlotOf(entry));
+  }
+
+  /** Whether a reader has the slot of which the cache does not know: it will wake `claimed`. */
+  isClaimed(entry: SwapEntry): boolean {
+    const isCached = this.mapping.folios.load(entry) !== null;
+    return !isCached && this.area(entry).hasCache(swapSlotOf(entry));
+  }
+
   /** One page table entry fewer names it. Linux: `swap_free()`. */
   free(entry: SwapEntry): void {
     const area = this.area(entry);
