@@ -6,7 +6,7 @@
  * called after any step of a run; it costs a pass over the memory map and the page tables.
  */
 import { InvariantError } from "../base/assert.ts";
-import { MAX_ORDER, MIGRATE_TYPES } from "../memory/constants.ts";
+import { GUP_PIN_COUNTING_BIAS, MAX_ORDER, MIGRATE_TYPES } from "../memory/constants.ts";
 import { folioNrPages, folioOrder, pageFolio } from "../memory/folio.ts";
 import { folioLruList } from "../memory/lru-list.ts";
 import { mappingWord } from "../memory/mapping-word.ts";
@@ -246,6 +246,7 @@ function checkReferences(machine: Machine): string | null {
     const folio = pfn as Folio;
     const pages = 1 << folioOrder(mem, folio);
     let expected = (holds.get(folio) ?? 0) + (batched.get(pfn) ?? 0);
+    expected += (machine.pins.get(folio) ?? 0) * (pages > 1 ? 1 : GUP_PIN_COUNTING_BIAS);
     if (pages > 1) expected += mem.mapping[pfn + 1];
     if (folio === vm.hugeZero.folio) expected++;
     for (let page = pfn; page < pfn + pages; page++) expected += mem.mapcount[page];

@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.ts";
 import { COMPACT_SYSCTL_DEFAULTS, type CompactSysctl } from "../callers/compaction/control.ts";
 import { folioNrPages } from "../memory/folio.ts";
-import { folioPutRefs } from "../memory/folio-ref.ts";
+import { folioPutRefs, folioUnpin } from "../memory/folio-ref.ts";
 import type { Frames } from "../memory/frames.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import { Memory, type MemoryShape } from "../memory/memory.ts";
@@ -27,6 +27,8 @@ export class Machine {
   sysctl: CompactSysctl = COMPACT_SYSCTL_DEFAULTS;
   /** References held from outside, by folio. */
   readonly holds: Map<Pfn, number> = new Map();
+  /** Devices' pins, by folio. */
+  readonly pins: Map<Pfn, number> = new Map();
   /** Page lists that the memory itself has; those of passing use come and go. */
   readonly listsAtRest: number;
 
@@ -42,9 +44,18 @@ export class Machine {
     this.holds.set(folio, (this.holds.get(folio) ?? 0) + count);
   }
 
+  /** Records one pin of the folio as a device's; it counts it already. */
+  recordPin(folio: Folio): void {
+    this.pins.set(folio, (this.pins.get(folio) ?? 0) + 1);
+  }
+
   /** Gives every reference held from outside back; the kernel's own pages lose their marks. */
   dropHolds(): void {
     const { mem } = this;
+    for (const [folio, count] of this.pins) {
+      for (let pin = 0; pin < count; pin++) folioUnpin(mem, folio as Folio);
+    }
+    this.pins.clear();
     for (const [page, count] of this.holds) {
       const folio = page as Folio;
       const end = folio + folioNrPages(mem, folio);

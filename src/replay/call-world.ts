@@ -9,7 +9,7 @@ import { assert } from "../base/assert.ts";
 import { InputError } from "../base/input-error.ts";
 import type { Machine } from "../machine/machine.ts";
 import { pageFolio } from "../memory/folio.ts";
-import { folioGet, folioPut } from "../memory/folio-ref.ts";
+import { folioGet, folioPut, folioTryPin } from "../memory/folio-ref.ts";
 import { folioAddLru } from "../memory/lru.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
@@ -184,6 +184,12 @@ export class CallWorld {
   hold(folio: Folio, count: number): void {
     this.machine.mem.refcount[folio] += count;
     this.machine.recordHold(folio, count);
+  }
+
+  /** A device's pin on a page, until the end of the world. */
+  pin(folio: Folio): void {
+    assert(folioTryPin(this.machine.mem, folio), "a pin of a folio that is not in use:", folio);
+    this.machine.recordPin(folio);
   }
 
   /** A process of that name with memory of its own; one that had the name exits. */

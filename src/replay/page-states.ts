@@ -9,29 +9,54 @@ import { pageFolio } from "../memory/folio.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioAddLru, folioIsolateLru, lruAddDrainAll } from "../memory/lru.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
+import { runToEnd } from "../sched/run.ts";
+import { userPage } from "../vm/fault.ts";
 import type { Mm } from "../vm/mm.ts";
 import { VM } from "../vm/mm.ts";
-import { NO_ENTRY } from "../vm/page-tables.ts";
+import { entryPfn, NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE, PTE_NONE } from "../vm/pte.ts";
 import type { PageState } from "./call-record.ts";
 import type { CallWorld } from "./call-world.ts";
+import { mapHuge, mapHugeEmpty } from "./huge-regions.ts";
 
 /** Anonymous memory that is made in ways of its own. */
-const KINDS_WITH_SENTENCES = ["THP", "HUGE", "KSM", "SWAPCACHE"];
+const KINDS_WITH_SENTENCES = ["HUGE", "KSM", "SWAPCACHE"];
 
 /** Makes regions that no line made and of which the record saw a page, as anonymous memory. */
 export function makeUntold(world: CallWorld, states: readonly PageState[]): void {
   const untold = new Set<string>();
   for (const { page, node, flags } of states) {
     const match = /^(\w+)\[(\d+)\]$/.exec(page);
-    if (match === null || node === null || !flags.has("ANON")) continue;
+    if (match === null || node === null) continue;
     const [, name, index] = match;
+    if (flags.has("THP")) {
+      makeUntoldHuge(world, name, node, flags);
+      continue;
+    }
+    if (!flags.has("ANON")) continue;
     if (KINDS_WITH_SENTENCES.some((flag) => flags.has(flag))) continue;
     if (!world.regions.has(name)) {
       untold.add(name);
       world.map(name, undefined);
     }
     if (untold.has(name)) world.touch(world.region(name), node, [Number(index)]);
+  }
+}
+
+/** A huge page that no line made: the zero page for a reader, or one of the caller's own. */
+function makeUntoldHuge(
+  world: CallWorld,
+  name: string,
+  node: number,
+  flags: ReadonlySet<string>,
+): void {
+  if (world.regions.has(name)) return;
+  const access = VM.read | VM.write;
+  if (flags.has("ANON")) {
+    mapHuge(world, name, node, flags.has("MLOCKED") ? access | VM.locked : access);
+  } else if (flags.has("ZERO_PAGE")) {
+    const { mm, startVpn } = mapHugeEmpty(world, name, access);
+    runToEnd(userPage(world.machine.vm, mm, startVpn, "read"));
   }
 }
 
@@ -83,11 +108,11 @@ function pageState({ machine }: CallWorld, mm: Mm, vpn: number): FoundPage {
   const nothing = { state: "not_present", node: null, pfn: null };
   const vma = mm.vmaAt(vpn);
   if (vma === null || (vma.flags & VM.pfnmap) !== 0) return nothing;
-  const entry = mm.directory.find(vpn);
+  const entry = mm.directory.lookUp(vpn);
   const bits = entry === NO_ENTRY ? PTE_NONE : vm.tables.bits(entry);
   if (bits === PTE_NONE) return nothing;
   if ((bits & PTE.present) === 0) return { ...nothing, state: "swap_entry" };
-  const pfn = mem.pfn(vm.tables.pfn(entry));
+  const pfn = mem.pfn(entryPfn(vm.tables, entry, vpn));
   return { state: "present", node: mem.nodeOf(pfn).id, pfn };
 }
 

@@ -26,6 +26,8 @@ import type { RecordResult } from "./result.ts";
 import { describe, setUp } from "./sentences/set-up.ts";
 
 const SEED = 1;
+/** Events of the system `thp`: the records have those of the system `migrate` alone. */
+const IN_THP_SYSTEM = /^(?:set|remove)_migration_pmd:/;
 
 /** The records of one list, by their place in it. */
 export class MovePagesReplay {
@@ -174,7 +176,7 @@ function run({ machine }: CallWorld, request: MovePagesCall): CallOutcome {
     ret: value,
     errno: mismatched > 0 ? `${mismatched} pages with wrong contents` : (errno ?? ""),
     status_rle: runsOf(toldStatuses(request)),
-    trace_lines_total: trace.lines.length,
+    trace_lines_total: trace.lines.filter((line) => !IN_THP_SYSTEM.test(line)).length,
     vmstat_delta: judged(changes),
   };
 }

@@ -1,5 +1,4 @@
 /** Sentences about who holds references to pages: registered buffers and pipes. */
-import { GUP_PIN_COUNTING_BIAS } from "../../memory/constants.ts";
 import { type Sentence, sentence } from "./sentence.ts";
 
 export const HOLDERS: readonly Sentence[] = [
@@ -7,7 +6,7 @@ export const HOLDERS: readonly Sentence[] = [
     "^(?:(?:io_uring_register|pin|REGISTER_BUFFERS)[ (]+(?:REGISTER_BUFFERS, )?)" +
       "NAME\\[(?<page>\\d+)\\]\\)? ?(?:=0|= 0|\\(=0\\))(?: \\(io_uring fd \\d\\))?$",
     (world, { name, page }) => {
-      world.hold(world.folioAt(name, Number(page)), GUP_PIN_COUNTING_BIAS);
+      world.pin(world.folioAt(name, Number(page)));
     },
   ),
   sentence(

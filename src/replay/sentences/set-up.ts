@@ -10,6 +10,7 @@ import { ARRAYS } from "./arguments.ts";
 import { DESCRIPTIONS } from "./descriptions.ts";
 import { FILES } from "./files.ts";
 import { HOLDERS } from "./holders.ts";
+import { HUGE_PAGE_SENTENCES } from "./huge-pages.ts";
 import { PROCESSES } from "./processes.ts";
 import { type Sentence, sentence } from "./sentence.ts";
 
@@ -27,6 +28,7 @@ const SENTENCES: readonly Sentence[] = [
   ...PROCESSES,
   ...FILES,
   ...HOLDERS,
+  ...HUGE_PAGE_SENTENCES,
   ...ARRAYS,
 ];
 

@@ -30,7 +30,7 @@ import { HUGE_ORDER, mmGetHugeZeroPage } from "./zero-page.ts";
 /** Whether a fault there may map a huge page. Linux: `hugepage_vma_check()` and what follows. */
 export function mayFaultHuge(vm: Vm, vma: Vma, vpn: number): boolean {
   const { enabled } = vm.thp;
-  if (enabled === "never" || vma.mapping !== null) return false;
+  if (enabled === "never" || vma.anonVma === null) return false;
   if ((vma.flags & (VM.nohugepage | VM.io | VM.incompleteStack)) !== 0) return false;
   if (enabled === "madvise" && (vma.flags & VM.hugepage) === 0) return false;
   const start = hugeStart(vpn);
