@@ -13,6 +13,7 @@ import { freePages } from "../memory/page-free.ts";
 import { listAdd, listDel, listFirst } from "../memory/page-list.ts";
 import { SmallDriver } from "../migrate/small-driver.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
+import { mergedPages } from "../vm/ksm/small-ksm.ts";
 import { VM } from "../vm/mm.ts";
 import { PTE } from "../vm/pte.ts";
 import {
@@ -34,6 +35,8 @@ interface Scene {
   readonly file: AddressSpace;
   readonly cached: Folio;
   readonly large: UserPage;
+  /** Two processes' pages, which KSM has merged. */
+  readonly merged: readonly UserPage[];
   /** A driver's page. */
   readonly movable: Folio;
   /** On the first processor's list of single movable pages. */
@@ -61,6 +64,7 @@ function newScene(): Scene {
   const large = mapFilePage(vm, shmem, cachedFolio(vm, shmem, 8, 4, 2));
   folioTryPin(mem, locked.folio);
   machine.recordHold(locked.folio, 1024);
+  const merged = mergedPages(vm, 6, 2);
   // In a batch, and held by it.
   const batched = folioAlloc(mem, movableRequest(0));
   assert.ok(batched !== null);
@@ -72,7 +76,7 @@ function newScene(): Scene {
   assert.ok(pcpPage !== null);
   mem.refcount[pcpPage] = 0;
   freePages(mem, pcpPage, 0);
-  return { machine, anon, locked, file, cached, large, movable, pcpPage };
+  return { machine, anon, locked, file, cached, large, merged, movable, pcpPage };
 }
 
 /** A page that is out of the free lists and in nobody's hands. */
@@ -418,7 +422,72 @@ const MOVABLE: readonly Corruption[] = [
   },
 ];
 
-const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES, MOVABLE];
+const MERGED: readonly Corruption[] = [
+  {
+    what: "a merged page that is marked as one process's",
+    says: /merged page \d+: is marked as one process's/,
+    corrupt({ machine, merged }) {
+      machine.mem.flags[merged[0].folio] |= PG.anonExclusive;
+    },
+  },
+  {
+    what: "a merged page whose node is gone",
+    says: /merged page \d+: there is no node 0/,
+    corrupt({ machine }) {
+      machine.vm.ksm.nodes[0] = undefined;
+    },
+  },
+  {
+    what: "a node that was not told of a move",
+    says: /merged page \d+: node 0 names \d+/,
+    corrupt({ machine, merged }) {
+      machine.mem.ksmFolios[0] = (merged[0].folio + 1) as Folio;
+    },
+  },
+  {
+    what: "a merged page that can be written to",
+    says: /merged page \d+: process \d+ may write to it/,
+    corrupt({ machine, merged }) {
+      const { folio, entry } = merged[1];
+      machine.vm.tables.set(entry, folio, machine.vm.tables.bits(entry) | PTE.write);
+    },
+  },
+  {
+    what: "a mapping of a merged page that no item tells of",
+    says: /merged page \d+: 1 mappings are known, mapcount 2/,
+    corrupt({ machine }) {
+      const [node] = machine.vm.ksm.nodes;
+      assert.ok(node !== undefined);
+      const [item] = node.items;
+      node.items = node.items.slice(1);
+      item.node = null;
+    },
+  },
+  {
+    what: "an item that its node does not know",
+    says: /page \d+: its node 0 does not know it/,
+    corrupt({ machine, merged }) {
+      const item = machine.vm.ksm.items.get(merged[0].mm)?.get(merged[0].vpn);
+      const [node] = machine.vm.ksm.nodes;
+      assert.ok(item !== undefined && node !== undefined);
+      // One that has been written to since: no mapping tells.
+      const entry = merged[0].mm.directory.find(merged[0].vpn);
+      machine.vm.tables.set(entry, 0, 0);
+      machine.mem.mapcount[merged[0].folio]--;
+      node.items = node.items.filter((other) => other !== item);
+    },
+  },
+  {
+    what: "an anon_vma that a move still holds",
+    says: /anon_vma \d+: 1 references, 0 merged pages/,
+    corrupt({ anon }) {
+      assert.ok(anon.vma.anonVma !== null);
+      anon.vma.anonVma.refcount++;
+    },
+  },
+];
+
+const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES, MOVABLE, MERGED];
 
 test("nothing is wrong with a machine that has something of every kind", () => {
   const { machine, pcpPage } = newScene();

@@ -18,6 +18,7 @@ import { listFirst, listIsEnd } from "../memory/page-list.ts";
 import type { Zone } from "../memory/zone.ts";
 import { NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE, PTE_MIGRATION } from "../vm/pte.ts";
+import { checkKsm } from "./invariants-ksm.ts";
 import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import { checkMovable, driverReferences } from "./invariants-movable.ts";
 import type { Machine } from "./machine.ts";
@@ -46,6 +47,10 @@ export const INVARIANTS: readonly Invariant[] = [
   { name: "files and their folios name each other, and are counted", check: checkFiles },
   { name: "every reference has a holder", check: checkReferences },
   { name: "a movable page is its driver's alone", check: checkMovable },
+  {
+    name: "merged pages and their nodes name each other, and each mapping is known",
+    check: checkKsm,
+  },
 ];
 
 function checkFreeLists({ mem }: Machine): string | null {

@@ -20,6 +20,7 @@ import { folioBuffers, folioDetachPrivate } from "../pagecache/buffers/folio-buf
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { shrinkHugeZeroPage } from "../vm/huge/zero-page.ts";
+import { getKsmFolio } from "../vm/ksm/stable-tree.ts";
 import { exitMm } from "../vm/zap.ts";
 import type { Machine } from "./machine.ts";
 
@@ -32,8 +33,18 @@ export function teardown(machine: Machine): void {
   lruAddDrainAll(mem);
   machine.dropHolds();
   shrinkHugeZeroPage(vm);
+  dropStableNodes(machine);
   drainAllPages(mem);
   assertAllFree(machine);
+}
+
+/** Nodes whose pages are gone, as the next scan would; no other may be left. */
+function dropStableNodes({ vm }: Machine): void {
+  for (const node of vm.ksm.nodes) {
+    if (node === undefined) continue;
+    assert(runToEnd(getKsmFolio(vm, node)) === null, "a merged page leaked, of node", node.id);
+  }
+  assert(vm.ksm.stable.size === 0, "nodes of merged pages leaked:", vm.ksm.stable.size);
 }
 
 /** Removes every folio of a file. Linux: `truncate_inode_pages()`. */

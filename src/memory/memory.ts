@@ -11,7 +11,7 @@ import { type AllocHooks, noAllocHooks } from "./alloc-hooks.ts";
 import { PAGEBLOCK_NR_PAGES } from "./constants.ts";
 import type { Frames } from "./frames.ts";
 import { LruBatches } from "./lru-batch.ts";
-import { Memmap, type Pfn } from "./memmap.ts";
+import { type Folio, Memmap, type Pfn } from "./memmap.ts";
 import { LRU_NAMES, Node } from "./node.ts";
 import { PG } from "./page-flags.ts";
 import type { Shrinker } from "./shrinker.ts";
@@ -52,6 +52,8 @@ export class Memory extends Memmap {
   profile: KernelProfile = PROFILES["6.1"];
   /** Empty what the rooms above keep for one processor; called with every drain of all batches. */
   readonly cpuDrains: ((cpu: number) => void)[] = [];
+  /** By the id in a KSM mapping word: the merged folio. A move redirects it. */
+  readonly ksmFolios: Folio[] = [];
   /** Who makes room when the free lists are short. */
   readonly allocHooks: AllocHooks = noAllocHooks();
   /** What reclaim may ask for memory beside the LRU. Linux: `shrinker_list`. */

@@ -11,6 +11,7 @@
  */
 import { folioNrPages } from "../memory/folio.ts";
 import { folioClearWriteback } from "../memory/folio-lock.ts";
+import { folioTestKsm, MAPPING_KSM, mappingId } from "../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -47,6 +48,7 @@ export function folioMigrateFlags(mem: Memory, dst: Folio, src: Folio): void {
     taken |= PG.unevictable;
     cleared |= PG.unevictable;
   }
+  if (folioTestKsm(mem, src)) migrateKsm(mem, dst, src);
   if ((old & PG.swapbacked) !== 0) cleared |= PG.swapcache;
   flags[dst] |= taken;
   flags[src] = old & ~cleared;
@@ -54,4 +56,11 @@ export function folioMigrateFlags(mem: Memory, dst: Folio, src: Folio): void {
   // A writeback that never ended would clear the alias of readahead: so it comes before.
   if ((flags[dst] & PG.writeback) !== 0) folioClearWriteback(mem, dst);
   flags[dst] |= old & PG.readahead;
+}
+
+/** The node of a merged page follows it; whoever reads the old frame there finds no node. */
+function migrateKsm(mem: Memory, dst: Folio, src: Folio): void {
+  const word = mem.mapping[src];
+  if (word !== MAPPING_KSM) mem.ksmFolios[mappingId(word)] = dst;
+  mem.mapping[src] = MAPPING_KSM;
 }

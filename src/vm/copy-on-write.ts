@@ -13,6 +13,7 @@ import { pageFolio } from "../memory/folio.ts";
 import { folioGet, folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
 import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
+import { folioTestKsm } from "../memory/mapping-word.ts";
 import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
 import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -51,6 +52,8 @@ export function* writeFault(
  */
 function tryReuse(vm: Vm, folio: Folio): boolean {
   const { mem, swap } = vm;
+  // A merged page is looked for by its contents: nobody may write to it, alone or not.
+  if (folioTestKsm(mem, folio)) return false;
   if (mem.refcount[folio] === 1) return true;
   lruAddDrain(mem);
   if (swap !== null && folioTestSwapcache(mem, folio) && mem.refcount[folio] === 2) {

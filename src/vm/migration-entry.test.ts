@@ -5,11 +5,11 @@ import { folioMapcount, folioMapped } from "../memory/folio.ts";
 import { folioTrylock } from "../memory/folio-lock.ts";
 import { folioTryPin } from "../memory/folio-ref.ts";
 import { lruAddDrain } from "../memory/lru.ts";
-import { MAPPING_KSM, mappingId, mappingWord } from "../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { runToEnd } from "../sched/run.ts";
+import { mergedPages } from "./ksm/small-ksm.ts";
 import { removeMigrationPtes, tryToMigrate } from "./migration-entry.ts";
 import { VM } from "./mm.ts";
 import { PTE } from "./pte.ts";
@@ -168,10 +168,8 @@ test("every process that maps the page gets an entry, and gets the page back", (
 test("a stack that exec still moves is left alone, unless the page is KSM's", () => {
   for (const isKsm of [false, true]) {
     const vm = smallVm();
-    const page = anonymousPage(vm, 1);
+    const page = isKsm ? mergedPages(vm, 1, 2)[0] : anonymousPage(vm, 1);
     page.vma.flags |= VM.incompleteStack;
-    const { mapping } = vm.mem;
-    if (isKsm) mapping[page.folio] = mappingWord(mappingId(mapping[page.folio]), MAPPING_KSM);
     vm.mem.refcount[page.folio]++;
     unmap(vm, page.folio);
     assert.equal(folioMapped(vm.mem, page.folio), !isKsm);

@@ -21,6 +21,7 @@ import { PG } from "../memory/page-flags.ts";
 import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Blocking, Steps } from "../sched/blocking.ts";
 import { removeMigrationPmd, setMigrationPmd } from "./huge/migration-pmd.ts";
+import { ksmMappings } from "./ksm/ksm-mappings.ts";
 import { comesBackExclusive, migrationBits, presentBits } from "./migration-bits.ts";
 import { VM, type Vma } from "./mm.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
@@ -34,7 +35,11 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
   const { mem } = vm;
   const pages = folioNrPages(mem, folio);
   const offset = mem.index[folio];
-  const skipsStacks = folioTestAnon(mem, folio) && !folioTestKsm(mem, folio);
+  if (folioTestKsm(mem, folio)) {
+    yield* tryToMigrateMerged(vm, folio);
+    return;
+  }
+  const skipsStacks = folioTestAnon(mem, folio);
   for (const vma of rmapVmas(vm, folio)) {
     if (skipsStacks && (vma.flags & VM.incompleteStack) !== 0) continue;
     for (let at = 0; at < pages; at++) {
@@ -45,9 +50,21 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
         if (setMigrationPmd(vm, vma, folio) === "absent") continue;
         break;
       }
-      if (!(yield* setMigrationEntry(vm, vma, folio, (folio + at) as Pfn, entry))) break;
+      const vpn = vma.startVpn + (offset + at - vma.pgoff);
+      if (!(yield* setMigrationEntry(vm, vma, vpn, (folio + at) as Pfn, entry))) break;
     }
     if (!folioMapped(mem, folio)) return;
+  }
+}
+
+/** A page that KSM has merged: its addresses come from elsewhere. Linux: `rmap_walk_ksm()`. */
+function* tryToMigrateMerged(vm: Vm, folio: Folio): Steps<void> {
+  for (const { vma, vpn } of ksmMappings(vm, folio)) {
+    yield "try-to-migrate-entry";
+    const entry = vma.mm.directory.find(vpn);
+    if (entry === NO_ENTRY) continue;
+    yield* setMigrationEntry(vm, vma, vpn, folio, entry);
+    if (!folioMapped(vm.mem, folio)) return;
   }
 }
 
@@ -55,13 +72,14 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
 function* setMigrationEntry(
   vm: Vm,
   vma: Vma,
-  folio: Folio,
+  vpn: number,
   page: Pfn,
   entry: number,
 ): Steps<boolean> {
   const { mem, tables } = vm;
   const bits = tables.bits(entry);
   if ((bits & PTE.present) === 0 || tables.pfn(entry) !== (page as number)) return true;
+  const folio = pageFolio(mem, page);
   const isAnon = folioTestAnon(mem, folio);
   const isExclusive = isAnon && testFlag(mem, page, PG.anonExclusive);
   if (isExclusive && folioMaybeDmaPinned(mem, folio)) {
@@ -76,7 +94,6 @@ function* setMigrationEntry(
     else yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
   }
   if (mem.events.trace !== null) {
-    const vpn = vpnOf(vm, vma, folio, page);
     tracePte(mem.events.trace, "set_migration_pte", vpn, page, kept, folioOrder(mem, folio));
   }
   removeRmap(mem, page, vma);
@@ -95,6 +112,14 @@ export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void
   const { mem } = vm;
   const pages = folioNrPages(mem, dst);
   const offset = mem.index[dst];
+  if (folioTestKsm(mem, dst)) {
+    for (const { vma, vpn } of ksmMappings(vm, dst)) {
+      yield "remove-migration-entry";
+      const entry = vma.mm.directory.find(vpn);
+      if (entry !== NO_ENTRY) removeMigrationEntry(vm, vma, vpn, src, dst, entry);
+    }
+    return;
+  }
   for (const vma of rmapVmas(vm, dst)) {
     for (let at = 0; at < pages; at++) {
       yield "remove-migration-entry";
@@ -104,12 +129,20 @@ export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void
         if (removeMigrationPmd(vm, vma, src, dst)) break;
         continue;
       }
-      removeMigrationEntry(vm, vma, (src + at) as Pfn, (dst + at) as Pfn, entry);
+      const vpn = vma.startVpn + (offset + at - vma.pgoff);
+      removeMigrationEntry(vm, vma, vpn, (src + at) as Pfn, (dst + at) as Pfn, entry);
     }
   }
 }
 
-function removeMigrationEntry(vm: Vm, vma: Vma, src: Pfn, dst: Pfn, entry: number): void {
+function removeMigrationEntry(
+  vm: Vm,
+  vma: Vma,
+  vpn: number,
+  src: Pfn,
+  dst: Pfn,
+  entry: number,
+): void {
   const { mem, tables } = vm;
   const old = tables.bits(entry);
   if ((old & PTE_MIGRATION) === 0 || tables.pfn(entry) !== (src as number)) return;
@@ -121,16 +154,10 @@ function removeMigrationEntry(vm: Vm, vma: Vma, src: Pfn, dst: Pfn, entry: numbe
   tables.set(entry, dst, bits);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
   if (mem.events.trace !== null) {
-    const vpn = vpnOf(vm, vma, folio, dst);
     // The page's own order is printed here: 0 for all but the first of a folio.
     const order = dst === (folio as Pfn) ? folioOrder(mem, folio) : 0;
     tracePte(mem.events.trace, "remove_migration_pte", vpn, dst, bits, order);
   }
-}
-
-/** Where `vma` maps a page of the folio. */
-function vpnOf(vm: Vm, vma: Vma, folio: Folio, page: Pfn): number {
-  return vma.startVpn + (vm.mem.index[folio] + (page - folio) - vma.pgoff);
 }
 
 /**

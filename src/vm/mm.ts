@@ -8,7 +8,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
-import { Mutex } from "../sched/mutex.ts";
+import { RwSemaphore } from "../sched/rw-semaphore.ts";
 import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
 
 /** Linux: VM_*. */
@@ -28,6 +28,8 @@ export const VM = {
   incompleteStack: 0x8000,
   /** Read in sequence: a use says nothing of the next. Linux: MADV_SEQUENTIAL. */
   seqRead: 0x10000,
+  /** KSM may merge its pages. */
+  mergeable: 0x100_0000,
 } as const;
 
 /** Who may dump and trace a process's memory: nobody, its user, or the superuser alone. */
@@ -87,7 +89,7 @@ export class Mm {
   readonly vmas: Vma[] = [];
   readonly directory: PageDirectory;
   /** Held over changes of the VMAs that are made in steps; who uses the memory waits. */
-  readonly mmapLock: Mutex = new Mutex("mmap_lock");
+  readonly mmapLock: RwSemaphore = new RwSemaphore("mmap_lock");
   /** Whether it has ever mapped the huge zero page. Linux: MMF_HUGE_ZERO_PAGE. */
   usesHugeZeroPage = false;
   /** Pages mapped, migration entries included. */

@@ -11,6 +11,7 @@
 import type { Errno } from "../base/errno.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { userPage } from "./fault.ts";
+import { unmergeKsmPages } from "./ksm/break-ksm.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
 import { movePageTables } from "./move-page-tables.ts";
 import { TASK_SIZE_PAGES } from "./page-tables.ts";
@@ -80,8 +81,8 @@ function* remapLocked(vm: Vm, mm: Mm, request: MremapRequest): Blocking<number |
     if ((flags & MREMAP.mayMove) === 0) return "ENOMEM";
   }
   const newVpn = fixedVpn ?? mm.freeRange(newPages).startVpn;
-  yield* moveVma(vm, vma, vpn, oldPages, { newVpn, newPages, flags });
-  return newVpn;
+  const moved = yield* moveVma(vm, vma, vpn, oldPages, { newVpn, newPages, flags });
+  return moved === "ENOMEM" ? moved : newVpn;
 }
 
 /** Linux: `vma_to_resize()`. */
@@ -108,14 +109,20 @@ function* moveVma(
   vpn: number,
   oldPages: number,
   { newVpn, newPages, flags }: { newVpn: number; newPages: number; flags: number },
-): Blocking<void> {
+): Blocking<"moved" | "ENOMEM"> {
   const { mm } = vma;
+  // What KSM knows of merged pages is by address: they are taken apart first.
+  if ((vma.flags & VM.mergeable) !== 0) {
+    const unmerged = yield* unmergeKsmPages(vm, vma, vpn, vpn + oldPages);
+    if (unmerged === "ENOMEM") return "ENOMEM";
+  }
   const pgoff = vma.pgoff + (vpn - vma.startVpn);
   vm.copyVma(vma, { startVpn: newVpn, endVpn: newVpn + newPages, pgoff });
   yield* movePageTables(vm, mm, vpn, newVpn, oldPages);
   yield "mremap-old-place-empty";
   if ((flags & MREMAP.dontUnmap) === 0) yield* unmapRange(vm, mm, vpn, vpn + oldPages);
   else vma.flags &= ~VM.locked;
+  return "moved";
 }
 
 /** A locked mapping has no page that is not there. Linux: `mm_populate()`. */

@@ -18,7 +18,14 @@ import {
   folioTestLarge,
   pageFolio,
 } from "../memory/folio.ts";
-import { folioTestAnon, MAPPING_ANON, mappingId, mappingWord } from "../memory/mapping-word.ts";
+import {
+  folioTestAnon,
+  MAPPING_ANON,
+  MAPPING_FLAGS,
+  MAPPING_KSM,
+  mappingId,
+  mappingWord,
+} from "../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { mlockFolio, munlockFolio } from "../memory/mlock.ts";
@@ -43,8 +50,10 @@ export function rmapVmas(vm: Vm, folio: Folio): ReadonlySet<Vma> {
   const word = vm.mem.mapping[folio];
   if (word === 0) return NO_VMAS;
   const id = mappingId(word);
-  const owned = folioTestAnon(vm.mem, folio) ? vm.anonVmas[id]?.vmas : vm.fileVmas[id];
-  return owned ?? NO_VMAS;
+  const kind = word & MAPPING_FLAGS;
+  // No offset leads to the mappings of a merged page: `ksmMappings` does.
+  if (kind === MAPPING_KSM) return NO_VMAS;
+  return (kind === MAPPING_ANON ? vm.anonVmas[id]?.vmas : vm.fileVmas[id]) ?? NO_VMAS;
 }
 
 /** The entry at which `vma` would map the page at `offset`, or NO_ENTRY. Linux: `vma_address()`. */
@@ -135,8 +144,13 @@ export function folioGetAnonVma(vm: Vm, folio: Folio): AnonVma | null {
   if (!folioMapped(vm.mem, folio)) return null;
   const anonVma = vm.anonVmas[mappingId(vm.mem.mapping[folio])];
   assert(anonVma !== undefined, "a mapped folio whose anon_vma is gone:", folio);
-  anonVma.refcount++;
+  getAnonVma(anonVma);
   return anonVma;
+}
+
+/** One more reference, by somebody who knows that the anon_vma is alive. */
+export function getAnonVma(anonVma: AnonVma): void {
+  anonVma.refcount++;
 }
 
 export function putAnonVma(vm: Vm, anonVma: AnonVma): void {

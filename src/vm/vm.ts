@@ -10,6 +10,7 @@ import type { Memory } from "../memory/memory.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
 import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
+import { Ksm } from "./ksm/ksm.ts";
 import { AnonVma, Mm, VM, Vma, type VmaRange } from "./mm.ts";
 import { PageTables } from "./page-tables.ts";
 import type { Swap } from "./swap/swap.ts";
@@ -36,6 +37,7 @@ export class Vm {
   /** Null on a machine that has never had a swap area. */
   swap: Swap | null = null;
 
+  readonly ksm: Ksm = new Ksm();
   /** Made when it is first read from. */
   zeroPage: Pfn | null = null;
 
@@ -96,6 +98,22 @@ export class Vm {
     if (mapping !== null) this.fileVmas[mapping.id].add(part);
     if (anonVma !== null) this.joinAnonVma(part, anonVma);
     return part;
+  }
+
+  /**
+   * The VMAs of a stretch of virtual pages, split so that none reaches beyond it.
+   *
+   * Holes are passed over. Linux: what madvise and mprotect do at both ends.
+   */
+  isolateVmas(mm: Mm, startVpn: number, endVpn: number): Vma[] {
+    const found: Vma[] = [];
+    for (const vma of [...mm.vmas]) {
+      if (vma.endVpn <= startVpn || vma.startVpn >= endVpn || startVpn >= endVpn) continue;
+      const middle = vma.startVpn < startVpn ? this.splitVma(vma, startVpn) : vma;
+      if (middle.endVpn > endVpn) this.splitVma(middle, endVpn);
+      found.push(middle);
+    }
+    return found;
   }
 
   /** A second VMA for pages of `vma`, behind it in the reverse map's order. Linux: `copy_vma()`. */

@@ -17,6 +17,7 @@ import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { splitHugePmd } from "./huge/split-pmd.ts";
 import { mmPutHugeZeroPage } from "./huge/zero-page.ts";
+import { ksmExit } from "./ksm/stable-tree.ts";
 import type { Mm, Vma } from "./mm.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
@@ -50,17 +51,12 @@ export function* unmapVma(vm: Vm, vma: Vma): Steps<void> {
 
 /** Unmaps a stretch of virtual pages, of as many VMAs as it touches. Linux: `do_munmap()`. */
 export function* unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): Steps<void> {
-  if (startVpn >= endVpn) return;
-  for (const vma of [...mm.vmas]) {
-    if (vma.endVpn <= startVpn || vma.startVpn >= endVpn) continue;
-    const middle = vma.startVpn < startVpn ? vm.splitVma(vma, startVpn) : vma;
-    if (middle.endVpn > endVpn) vm.splitVma(middle, endVpn);
-    yield* unmapVma(vm, middle);
-  }
+  for (const vma of vm.isolateVmas(mm, startVpn, endVpn)) yield* unmapVma(vm, vma);
 }
 
 /** Ends a process: every VMA, then the tables. Linux: `exit_mmap()`. */
 export function* exitMm(vm: Vm, mm: Mm): Steps<void> {
+  ksmExit(vm, mm);
   while (mm.vmas.length > 0) yield* unmapVma(vm, mm.vmas[mm.vmas.length - 1]);
   mm.directory.release();
   mmPutHugeZeroPage(vm, mm);

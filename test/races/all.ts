@@ -1,6 +1,7 @@
 /** Every race, for the tests that try them and for the builds of their mutants. */
 import { folioLockRaces } from "./folio-lock.ts";
 import { isolationRaces } from "./isolation.ts";
+import { ksmRaces } from "./ksm.ts";
 import { movableRaces } from "./movable.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
@@ -21,6 +22,7 @@ export const allRaces: readonly Race[] = [
   ...twoMovesRaces,
   ...moveAndUnmapRaces,
   ...moveAndRemapRaces,
+  ...ksmRaces,
   ...moveAndForkRaces,
   ...moveAndBuffersRaces,
   ...movableRaces,
