@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { folioEntireMapcount, folioMapcount } from "../memory/folio.ts";
 import { folioGet } from "../memory/folio-ref.ts";
 import { PG } from "../memory/page-flags.ts";
 import { runToEnd } from "../sched/run.ts";
@@ -8,11 +9,11 @@ import { readUser, writeUser } from "./fault.ts";
 import { tryToMigrate } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
 import { MREMAP, mremap } from "./mremap.ts";
-import { TASK_SIZE_PAGES } from "./page-tables.ts";
+import { NO_ENTRY, TASK_SIZE_PAGES } from "./page-tables.ts";
 import { protectRange } from "./protect.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 import { rmapEntry } from "./rmap.ts";
-import { cachedFolio, mapFilePage, smallVm, touchPage } from "./small-vm.ts";
+import { cachedFolio, hugePage, mapFilePage, smallVm, touchPage } from "./small-vm.ts";
 import type { Vm } from "./vm.ts";
 import { exitMm, unmapRange } from "./zap.ts";
 
@@ -229,4 +230,24 @@ test("a new program's stack goes down with its arguments, and is memory like any
   runToEnd(tryToMigrate(vm, folio));
   assert.equal(vm.mem.mapcount[folio], 0);
   assert.throws(() => runToEnd(setupArgPages(vm, stack, 1)), /not the stack of a new program/);
+});
+
+test("a huge page moves whole between aligned places, and in pieces otherwise", () => {
+  for (const { newVpn, isWhole } of [
+    { newVpn: 0x4000, isWhole: true },
+    { newVpn: 0x4001, isWhole: false },
+  ]) {
+    const vm = smallVm({ pageCount: 4096 });
+    const { mm, vpn, folio } = hugePage(vm, 7);
+    const request = { vpn, oldPages: 512, newPages: 512, newVpn };
+    const flags = MREMAP.mayMove | MREMAP.fixed;
+    assert.equal(runToEnd(mremap(vm, mm, { ...request, flags })), newVpn);
+    assert.equal(mm.directory.findHuge(newVpn) !== NO_ENTRY, isWhole);
+    assert.equal(folioEntireMapcount(vm.mem, folio), isWhole ? 1 : 0);
+    assert.equal(folioMapcount(vm.mem, folio), isWhole ? 1 : 512);
+    assert.equal(runToEnd(readUser(vm, mm, newVpn, 0)), 7);
+    assert.equal(mm.rssPages, 512);
+    runToEnd(exitMm(vm, mm));
+    assert.equal(vm.mem.refcount[folio], 0);
+  }
 });
