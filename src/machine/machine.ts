@@ -13,7 +13,10 @@ import type { Frames } from "../memory/frames.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import { Memory, type MemoryShape } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
+import { migrateFolio } from "../migrate/callbacks.ts";
 import { ProcessTable } from "../vm/process.ts";
+import { Swap } from "../vm/swap/swap.ts";
+import type { SwapArea, SwapAreaOptions } from "../vm/swap/swap-area.ts";
 import { Vm } from "../vm/vm.ts";
 
 /** What marks a page as the kernel's, and says nothing to the allocator. */
@@ -36,6 +39,12 @@ export class Machine {
     this.mem = new Memory(shape, frames);
     this.vm = new Vm(this.mem);
     this.listsAtRest = this.mem.listsInUse;
+  }
+
+  /** Gives the machine one more swap area. Linux: `swapon(2)`. */
+  swapOn(options: SwapAreaOptions): SwapArea {
+    this.vm.swap ??= new Swap(this.vm.cache, migrateFolio);
+    return this.vm.swap.swapOn(options);
   }
 
   /** Records `count` references of the folio as held from outside; it counts them already. */

@@ -17,6 +17,7 @@ import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { moveDirtyCount } from "../pagecache/dirty-account.ts";
 import type { Steps } from "../sched/blocking.ts";
+import { folioTestSwapcache, replaceInSwapCache } from "../vm/swap/swap-cache.ts";
 
 /** References of an unmapped folio that only its mapping and its isolator hold. */
 export function folioExpectedRefs(mem: Memory, mapping: AddressSpace | null, folio: Folio): number {
@@ -59,7 +60,8 @@ function swapInMapping(
     clearFlag(mem, src, PG.dirty);
     setFlag(mem, dst, PG.dirty);
   }
-  mapping.folios.replace(mem.index[src], src, dst, pages);
+  if (folioTestSwapcache(mem, src)) replaceInSwapCache(mem, mapping, dst, src);
+  else mapping.folios.replace(mem.index[src], src, dst, pages);
   folioRefUnfreeze(mem, src, expected - pages);
   moveCounters(mem, mapping, dst, src, pages);
 }
@@ -87,6 +89,11 @@ function moveCounters(
   from.filePages -= pages;
   to.filePages += pages;
   if (!testFlag(mem, src, PG.swapbacked)) return;
+  if (folioTestSwapcache(mem, src)) {
+    from.swapcachePages -= pages;
+    to.swapcachePages += pages;
+    return;
+  }
   from.shmemPages -= pages;
   to.shmemPages += pages;
 }

@@ -20,6 +20,7 @@ import { freezeHugePmd, splitHugePmd } from "./huge/split-pmd.ts";
 import { removeMigrationPtes, tryToMigrate } from "./migration-entry.ts";
 import { NO_ENTRY } from "./page-tables.ts";
 import { rmapHugeEntry, rmapVmas } from "./rmap.ts";
+import { folioTestSwapcache, splitInSwapCache } from "./swap/swap-cache.ts";
 import type { Vm } from "./vm.ts";
 
 /** "EBUSY": in use in a way that a split cannot serve; "EAGAIN": somebody holds a reference. */
@@ -103,7 +104,11 @@ function makeFolios(
   const references = 1 + (mapping === null ? 0 : 1);
   folioUnqueueDeferredSplit(mem, folio);
   unprepCompound(mem, folio);
-  mapping?.folios.split(mem.index[folio], folio, pages);
+  if (mapping !== null && folioTestSwapcache(mem, folio)) {
+    splitInSwapCache(mem, mapping, folio, pages);
+  } else {
+    mapping?.folios.split(mem.index[folio], folio, pages);
+  }
   folioRefUnfreeze(mem, folio, references);
   for (let at = 1; at < pages; at++) {
     const page = (folio + at) as Pfn;

@@ -16,6 +16,7 @@ import { folioPut, folioPutRefs, folioTryGet } from "../../memory/folio-ref.ts";
 import { clearFlag, type Folio, setFlag, testFlag } from "../../memory/memmap.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { PG } from "../../memory/page-flags.ts";
+import type { AddressSpace } from "../../pagecache/address-space.ts";
 import type { Swap } from "./swap.ts";
 import type { SwapEntry } from "./swap-entry.ts";
 
@@ -87,6 +88,43 @@ export function removeFromSwapCache(swap: Swap, folio: Folio, shadow: number | n
     const slot = (entry + at) as SwapEntry;
     if (shadow !== null) swap.shadows.set(slot, shadow);
     swap.dropCache(slot);
+  }
+}
+
+/**
+ * Puts `dst` in the place of `src`, whose count is frozen, in the slot of each of its pages.
+ *
+ * The flag of `src` goes with its other flags. Linux: part of `folio_migrate_mapping()`.
+ */
+export function replaceInSwapCache(
+  mem: Memory,
+  mapping: AddressSpace,
+  dst: Folio,
+  src: Folio,
+): void {
+  const entry = folioSwapEntry(mem, src);
+  const end = entry + folioNrPages(mem, src);
+  mem.private[dst] = entry;
+  setFlag(mem, dst, PG.swapcache);
+  for (let slot: number = entry; slot < end; slot++) mapping.folios.replace(slot, src, dst, 1);
+}
+
+/**
+ * Gives each page of a folio that has been split its own slot, flag and entry.
+ *
+ * The folio's count is frozen. Linux: part of `__split_huge_page_tail()`.
+ */
+export function splitInSwapCache(
+  mem: Memory,
+  mapping: AddressSpace,
+  folio: Folio,
+  pages: number,
+): void {
+  const entry = folioSwapEntry(mem, folio);
+  for (let at = 1; at < pages; at++) {
+    const page = (folio + at) as Folio;
+    mapping.folios.replace(entry + at, folio, page, 1);
+    mem.private[page] = entry + at;
   }
 }
 
