@@ -5,71 +5,18 @@ import { folioTestLarge } from "../memory/folio.ts";
 import { folioTrylock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut, folioTryPin } from "../memory/folio-ref.ts";
 import { lruAddDrain } from "../memory/lru.ts";
-import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
+import type { Folio } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
-import { listEmpty, listFirst, listIsEnd } from "../memory/page-list.ts";
-import type { AddressSpace, MigrateMode } from "../pagecache/address-space.ts";
+import { listEmpty } from "../memory/page-list.ts";
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { runToEnd } from "../sched/run.ts";
-import { anonymousPage, cachedFolio, smallVm } from "../vm/small-vm.ts";
-import type { Vm } from "../vm/vm.ts";
+import { anonymousPage } from "../vm/small-vm.ts";
 import { exitMm } from "../vm/zap.ts";
-import { filemapMigrateFolio } from "./callbacks.ts";
-import { type MigrateResult, migratePages } from "./migrate-pages.ts";
+import { migratePages } from "./migrate-pages.ts";
 import { putbackMovablePages } from "./putback.ts";
-import type { MigrateReason } from "./reason.ts";
-import { AllocTarget, isolateForMigration } from "./small-migration.ts";
-
-/** A machine with one file, and a list of isolated folios. */
-class Caller {
-  readonly vm: Vm;
-  readonly mapping: AddressSpace;
-  readonly list: PageList;
-  readonly target: AllocTarget;
-  private offset = 0;
-
-  constructor(pageCount = 64) {
-    this.vm = smallVm({ pageCount });
-    this.mapping = this.vm.cache.createMapping("a file", { migrateFolio: filemapMigrateFolio });
-    this.list = this.vm.mem.takeList();
-    this.target = new AllocTarget(this.vm.mem);
-  }
-
-  /** The next folio of the file, isolated. */
-  isolate(order = 0): Folio {
-    const pages = 1 << order;
-    const offset = Math.ceil(this.offset / pages) * pages;
-    const folio = cachedFolio(this.vm, this.mapping, offset, offset + 1, order);
-    this.offset = offset + pages;
-    assert.ok(isolateForMigration(this.vm.mem, folio, this.list), "the folio is on the LRU");
-    return folio;
-  }
-
-  migrate(mode: MigrateMode = "sync", reason: MigrateReason = "syscall_or_cpuset"): MigrateResult {
-    return runToEnd(migratePages(this.vm, this.list, this.target, mode, reason));
-  }
-
-  get left(): number[] {
-    const { mem } = this.vm;
-    const folios: number[] = [];
-    for (let at = listFirst(mem, this.list); !listIsEnd(this.list, at); at = mem.next[at] as Pfn) {
-      folios.push(at);
-    }
-    return folios;
-  }
-
-  /** The counters of migration that are not zero. */
-  get counted(): Record<string, number> {
-    const counts = Object.entries(this.vm.mem.events.vmstat.snapshot());
-    return Object.fromEntries(counts.filter(([name, n]) => /migrat/.test(name) && n > 0));
-  }
-
-  get isolated(): number {
-    const { isolatedPages } = this.vm.mem.nodes[0];
-    return isolatedPages[0] + isolatedPages[1];
-  }
-}
+import { Caller } from "./small-caller.ts";
+import { isolateForMigration } from "./small-migration.ts";
 
 test("a folio that moves is freed, uncounted and replaced, and its refusal forgotten", () => {
   const caller = new Caller();

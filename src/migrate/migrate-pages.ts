@@ -3,7 +3,8 @@
  *
  * The call works on batches of at most 512 pages. In a batch up to ten passes go over what is left:
  * "EAGAIN" leaves a folio for the next pass, any other error gives it up, and no memory for a new
- * folio ends the call. From the fourth pass on a synchronous call waits for locks.
+ * folio ends the call. From the fourth pass on a synchronous call waits for locks. Kernels from 6.3
+ * on go through a batch in another way (`migrate-batched.ts`).
  *
  * Folios that did not move are on `from` afterwards, and the caller must put them back
  * (`putbackMovablePages`). Callers isolate first and count in `isolatedPages`; a moved folio is
@@ -13,8 +14,7 @@
 import type { Errno } from "../base/errno.ts";
 import { VM_EVENT } from "../events/vmstat.ts";
 import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
-import { folioNrPages, folioOrder, folioTestLarge } from "../memory/folio.ts";
-import { folioLock, folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
+import { folioNrPages, folioOrder } from "../memory/folio.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import {
@@ -28,11 +28,12 @@ import {
 } from "../memory/page-list.ts";
 import type { MigrateMode } from "../pagecache/address-space.ts";
 import type { Blocking } from "../sched/blocking.ts";
-import { splitFolioToList } from "../vm/split-folio.ts";
 import type { Vm } from "../vm/vm.ts";
+import { migrateInBatches } from "./migrate-batched.ts";
 import { MigrateRun, type MigrationTarget } from "./migrate-run.ts";
 import { migrateFolioMove } from "./move.ts";
 import { type MigrateReason, MODE_TRACE_NAMES } from "./reason.ts";
+import { splitInstead } from "./split-instead.ts";
 import { migrateFolioUnmap, type Patience } from "./unmap.ts";
 
 /** Attempts on a folio that is busy for a moment. Linux: `NR_MAX_MIGRATE_PAGES_RETRY`. */
@@ -64,7 +65,9 @@ export function* migratePages(
   let error: "ENOMEM" | null = null;
   while (error === null && !listEmpty(mem, from)) {
     detachBatch(mem, from, batch);
-    error = yield* migrateBatch(run, batch);
+    error = mem.profile.batchesMigration
+      ? yield* migrateInBatches(run, batch)
+      : yield* migrateBatch(run, batch);
     listSpliceTail(mem, batch, run.refused);
   }
   mem.releaseList(batch);
@@ -128,9 +131,16 @@ function* migratePasses(
         retry.pages += pages;
         retry.thps += thps;
       } else {
+        const split = outcome === "ENOMEM" ? yield* splitInstead(run, src, pieces) : "no";
+        if (split === "retry") {
+          retry.folios++;
+          retry.pages += pages;
+          retry.thps += thps;
+          continue;
+        }
         if (round === "folios") run.failedFolios++;
         run.thpFailed += thps;
-        if (outcome === "ENOMEM" && (yield* splitInstead(run, src, pieces))) {
+        if (split === "split") {
           run.thpSplit += thps;
           continue;
         }
@@ -155,26 +165,6 @@ function* migrateOne(run: MigrateRun, src: Folio, patience: Patience): Blocking<
   if (unmapped !== "unmapped") return unmapped;
   const moved = yield* migrateFolioMove(run, src);
   return moved === "moved" ? "done" : moved;
-}
-
-/**
- * No free block is as large as the folio: its pages may still find room one by one.
- *
- * True if it was split and all of it lies on `pieces`. Linux: `try_split_folio()`.
- */
-function* splitInstead(run: MigrateRun, src: Folio, pieces: PageList): Blocking<boolean> {
-  const { mem } = run.vm;
-  if (!folioTestLarge(mem, src) || run.reason === "numa_misplaced") return false;
-  if (!folioTrylock(mem, src)) {
-    if (run.mode === "async") return false;
-    yield* folioLock(mem, src);
-  }
-  const outcome = yield* splitFolioToList(run.vm, src, pieces);
-  folioUnlock(mem, src);
-  if (outcome !== "split") return false;
-  listDel(mem, src);
-  listAddTail(mem, pieces, src);
-  return true;
 }
 
 /** Moves the first folios of `from`, at most 512 pages of them, to the empty `batch`. */

@@ -24,7 +24,7 @@ export class MigrateRun {
   readonly reason: MigrateReason;
   /** Folios given up for good, in order; the caller gets them back. */
   readonly refused: PageList;
-  /** The new folio of the attempt at hand; set by the unmapping step. */
+  /** The new folio of the attempt at hand; set by the unmapping step, or before the moving one. */
   dst: Folio = -1 as Folio;
 
   /** Base pages. */
@@ -35,6 +35,8 @@ export class MigrateRun {
   thpSucceeded = 0;
   thpFailed = 0;
   thpSplit = 0;
+  /** Large folios of any order that were split. */
+  splitFolios = 0;
 
   constructor(vm: Vm, target: MigrationTarget, mode: MigrateMode, reason: MigrateReason) {
     this.vm = vm;
@@ -42,5 +44,24 @@ export class MigrateRun {
     this.mode = mode;
     this.reason = reason;
     this.refused = vm.mem.takeList();
+  }
+
+  /** The attempt on a folio is over and has moved it. */
+  succeed(pages: number, thps: number): void {
+    this.succeededPages += pages;
+    this.thpSucceeded += thps;
+  }
+
+  /** The folio is given up. */
+  fail(pages: number, thps: number): void {
+    this.failedFolios++;
+    this.failedPages += pages;
+    this.thpFailed += thps;
+  }
+
+  /** Takes over what another run of the same call moved. */
+  addSuccesses(other: MigrateRun): void {
+    this.succeed(other.succeededPages, other.thpSucceeded);
+    this.thpSplit += other.thpSplit;
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { Errno } from "../base/errno.ts";
 import { folioUnlock } from "../memory/folio-lock.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
@@ -15,7 +16,7 @@ import { folioTestMovable, MAPPING_FLAGS } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
 import { listDel } from "../memory/page-list.ts";
 import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
-import type { Blocking } from "../sched/blocking.ts";
+import type { Blocking, Steps } from "../sched/blocking.ts";
 import { withoutSleep } from "../sched/run.ts";
 import { removeMigrationPtes } from "../vm/migration-entry.ts";
 import { putAnonVma } from "../vm/rmap.ts";
@@ -27,6 +28,16 @@ import { giveUp, migrateFolioDone } from "./unmap.ts";
 
 /** Moves an unmapped, locked `src` to `run.dst` and unlocks both. */
 export function* migrateFolioMove(run: MigrateRun, src: Folio): Blocking<MigrateOutcome> {
+  const outcome = yield* tryToMoveUnmapped(run, src);
+  if (outcome !== "moved") yield* undoUnmap(run, src, outcome);
+  return outcome;
+}
+
+/**
+ * As `migrateFolioMove`, but where the owner refuses both folios stay as they are, with what there
+ * is to undo in `dst`'s private word: for another try, or for `undoUnmap`.
+ */
+export function* tryToMoveUnmapped(run: MigrateRun, src: Folio): Blocking<MigrateOutcome> {
   const { vm, dst } = run;
   const { mem } = vm;
   const record = mem.private[dst];
@@ -34,28 +45,46 @@ export function* migrateFolioMove(run: MigrateRun, src: Folio): Blocking<Migrate
   mem.private[dst] = 0;
 
   const outcome = yield* moveToNewFolio(vm, dst, src, run.mode);
-  const moved = outcome === "moved";
-  if (moved && !folioTestMovable(mem, src)) {
+  if (outcome !== "moved") {
+    mem.private[dst] = record;
+    return outcome;
+  }
+  if (!folioTestMovable(mem, src)) {
     folioAddLru(mem, dst);
     // The page tables rebuild the count of mlocks, which needs the folio on the LRU.
     if (wasMapped) lruAddDrain(mem);
   }
-  if (wasMapped) yield* removeMigrationPtes(vm, src, moved ? dst : src);
-  folioUnlock(mem, dst);
+  if (wasMapped) yield* removeMigrationPtes(vm, src, dst);
+  unlockBoth(vm, dst, src, record);
+  folioPut(mem, dst);
+  listDel(mem, src);
+  migrateFolioDone(run, src);
+  return "moved";
+}
+
+/**
+ * `src` goes back into the page tables, and `dst` to where it came from.
+ *
+ * Linux: `migrate_folio_undo_src()`, `migrate_folio_undo_dst()`.
+ */
+export function* undoUnmap(run: MigrateRun, src: Folio, outcome: Errno): Steps<void> {
+  const { vm, dst } = run;
+  const record = vm.mem.private[dst];
+  vm.mem.private[dst] = 0;
+  if ((record & 1) !== 0) yield* removeMigrationPtes(vm, src, src);
+  unlockBoth(vm, dst, src, record);
+  giveUp(run, dst, src, outcome);
+}
+
+/** In this order, and only once no migration entry is left. */
+function unlockBoth(vm: Vm, dst: Folio, src: Folio, record: number): void {
+  folioUnlock(vm.mem, dst);
   if (record > 1) {
     const anonVma = vm.anonVmas[(record >> 1) - 1];
     assert(anonVma !== undefined, "an anon_vma went away under a migration:", record >> 1);
     putAnonVma(vm, anonVma);
   }
-  folioUnlock(mem, src);
-  if (!moved) {
-    giveUp(run, dst, src, outcome);
-    return outcome;
-  }
-  folioPut(mem, dst);
-  listDel(mem, src);
-  migrateFolioDone(run, src);
-  return "moved";
+  folioUnlock(vm.mem, src);
 }
 
 /** Has the owner move the folio. Both are locked. Linux: `move_to_new_folio()`. */

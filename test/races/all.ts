@@ -9,6 +9,7 @@ import { moveAndPinRaces } from "./move-and-pin.ts";
 import { moveAndRemapRaces } from "./move-and-remap.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
+import { moveInBatchesRaces } from "./move-in-batches.ts";
 import type { Race } from "./race.ts";
 import { twoMovesRaces } from "./two-moves.ts";
 
@@ -24,6 +25,7 @@ export const allRaces: readonly Race[] = [
   ...moveAndRemapRaces,
   ...ksmRaces,
   ...moveAndForkRaces,
+  ...moveInBatchesRaces,
   ...moveAndBuffersRaces,
   ...movableRaces,
 ];

@@ -25,10 +25,10 @@ const LEFT_PRESENT: Mutant = {
 const UNLOCKED_EARLY: Mutant = {
   what: "the source is unlocked before the last migration entry is gone",
   file: "src/migrate/move.ts",
-  text: "if (wasMapped) yield* removeMigrationPtes(vm, src, moved ? dst : src);\n",
+  text: "if (wasMapped) yield* removeMigrationPtes(vm, src, dst);\n",
   replacement:
     "mem.flags[src] &= ~1;\n" +
-    "  if (wasMapped) yield* removeMigrationPtes(vm, src, moved ? dst : src);\n" +
+    "  if (wasMapped) yield* removeMigrationPtes(vm, src, dst);\n" +
     "  mem.flags[src] |= 1;\n",
   says: /a migration entry of an unlocked folio/,
 };
@@ -128,10 +128,10 @@ export const moveAndUseRaces: readonly Race[] = [
       {
         what: "the file shows the new page before its bytes are there",
         file: "src/migrate/move.ts",
-        text: "if (wasMapped) yield* removeMigrationPtes(vm, src, moved ? dst : src);",
+        text: "if (wasMapped) yield* removeMigrationPtes(vm, src, dst);",
         replacement:
           "if (wasMapped) { mem.frames.clear(dst); " +
-          "yield* removeMigrationPtes(vm, src, moved ? dst : src); mem.frames.copy(dst, src); }",
+          "yield* removeMigrationPtes(vm, src, dst); mem.frames.copy(dst, src); }",
         says: /the write is lost/,
       },
     ],
