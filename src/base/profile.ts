@@ -1,9 +1,10 @@
 /**
  * What differs between releases of Linux, as named fields; everything else is the same engine.
  *
- * 6.1 is what the recorded kernel ran. 6.3 is the first that moves folios in batches. 6.18 is as far
- * as what is built here differs: batches, and compaction. Pairs of snapshots of a 6.18 machine bear it out (`godwit accuracy`): where the kernel gave a
- * zone up, it was at a large dirty folio, which cannot be split.
+ * 6.1 is what the recorded kernel ran. 6.3 is the first that moves folios in batches. 6.18 is as
+ * far as what is built here differs: batches, and compaction. Pairs of snapshots of a 6.18 machine
+ * bear it out (`godwit accuracy`): where the kernel gave a zone up, it was at a large dirty folio,
+ * which cannot be split.
  */
 export interface KernelProfile {
   readonly release: string;

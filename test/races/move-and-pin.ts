@@ -14,7 +14,7 @@ import { moveOnce, World, whereIs } from "./world.ts";
 const NO_SECOND_LOOK: Mutant = {
   what: "the fast pin does not look at the entry again",
   file: "src/vm/gup.ts",
-  text: "if (unchanged) return folio;",
+  text: "if (unchanged && entryPfn(tables, entry, vpn) === (page as number)) return folio;",
   replacement: "return folio;",
   says: /the device's write is lost/,
 };

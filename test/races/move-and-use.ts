@@ -16,8 +16,8 @@ import { move, World, whereIs, writeAndRead } from "./world.ts";
 const LEFT_PRESENT: Mutant = {
   what: "an entry stays usable while its page moves",
   file: "src/vm/migration-entry.ts",
-  text: "const kept = kind | (bits & KEPT_BITS);",
-  replacement: "const kept = kind | bits;",
+  text: "const kept = migrationBits(bits, isExclusive);",
+  replacement: "const kept = migrationBits(bits, isExclusive) | bits;",
   says: /the write is lost|free of a page|a page in use|mapping is removed/,
 };
 
