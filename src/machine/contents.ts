@@ -11,7 +11,7 @@
  */
 import { mix32 } from "../base/random.ts";
 import type { Pfn } from "../memory/memmap.ts";
-import type { Vma } from "../vm/mm.ts";
+import { VM, type Vma } from "../vm/mm.ts";
 import { entryPfn, NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE } from "../vm/pte.ts";
 import type { Vm } from "../vm/vm.ts";
@@ -75,23 +75,21 @@ function visitPages(vm: Vm, seed: number, visit: (pfn: Pfn, key: number) => void
     if (mm === undefined) continue;
     const owner = mix32(seed ^ (PROCESSES + mm.id));
     for (const vma of mm.vmas) {
-      if (vma.mapping === null) forEachMapped(vm, vma, (pfn, vpn) => visitOnce(pfn, owner, vpn));
-      else strays += countStrays(vm, vma);
+      forEachMapped(vm, vma, (pfn, vpn) => {
+        // A private mapping of a file has copies of its own beside the file's pages.
+        if ((vma.flags & VM.shared) === 0) visitOnce(pfn, owner, vpn);
+        else if (isStray(vm, vma, pfn, vpn)) strays++;
+      });
     }
   }
   return strays;
 }
 
-/** Entries of a file's VMA that map another page than the file has there. */
-function countStrays(vm: Vm, vma: Vma): number {
-  let strays = 0;
-  forEachMapped(vm, vma, (pfn, vpn) => {
-    const offset = vma.pgoff + (vpn - vma.startVpn);
-    const folio = vma.mapping?.folios.load(offset) ?? null;
-    const isFiles = folio !== null && folio + (offset - vm.mem.index[folio]) === (pfn as number);
-    if (!isFiles) strays++;
-  });
-  return strays;
+/** Whether the file has another page there than its shared mapping. */
+function isStray(vm: Vm, vma: Vma, pfn: Pfn, vpn: number): boolean {
+  const offset = vma.pgoff + (vpn - vma.startVpn);
+  const folio = vma.mapping?.folios.load(offset) ?? null;
+  return folio === null || folio + (offset - vm.mem.index[folio]) !== (pfn as number);
 }
 
 /** Present entries, those of the zero page left out. */

@@ -10,6 +10,7 @@
  * | readahead          | each held               | given up, then or later| yes                 |
  * | writeBegin         | none                    | held                   | yes                 |
  * | writeEnd           | held                    | given up               | yes                 |
+ * | pageMkwrite        | none, a reference       | held, if "locked"      | yes                 |
  * | invalidateFolio    | held                    | held                   | yes (buffers)       |
  * | releaseFolio       | held                    | held                   | spins only          |
  * | freeFolio          | held, out of the file   | held                   | no                  |
@@ -99,6 +100,12 @@ export interface AddressSpaceOperations {
     lengthBytes: number,
     folio: Folio,
   ) => Blocking<void>;
+  /**
+   * A process is about to write to a page that it maps, which must be made ready: "locked" and
+   * dirty, or "truncated", and the fault starts over. Missing: nothing to make ready.
+   * Linux: `page_mkwrite` of `struct vm_operations_struct`.
+   */
+  readonly pageMkwrite?: OnFolio<Blocking<"locked" | "truncated" | "EIO">>;
   /**
    * A part of a locked folio is cut off, or all: private state for it must go. The folio is not
    * under writeback. Missing: `blockInvalidateFolio`.

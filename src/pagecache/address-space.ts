@@ -13,6 +13,7 @@ import { SpinLock } from "../sched/spin-lock.ts";
 import type { AddressSpaceOperations } from "./address-space-operations.ts";
 import type { BufferHeads } from "./buffers/buffer-heads.ts";
 import type { BlockDevice } from "./device/block-device.ts";
+import { FileReadahead } from "./file-readahead.ts";
 import { FolioIndex } from "./folio-index.ts";
 import { InvalidateLock } from "./invalidate-lock.ts";
 import type { Mappers } from "./mappers.ts";
@@ -29,6 +30,8 @@ export const AS = {
   noWritebackTags: 0x20,
   /** Folios of order 1 and more may be entered. */
   largeFolioSupport: 0x40,
+  /** New folios have swap for storage: shmem, which sets that itself in Linux. */
+  swapBacked: 0x100,
   /** `releaseFolio` is called for folios without private state too. */
   releaseAlways: 0x80,
 } as const;
@@ -66,6 +69,8 @@ export class AddressSpace {
   readonly canWriteback: boolean;
   /** By page offset. Holds one reference for each page. */
   readonly folios: FolioIndex = new FolioIndex();
+  /** Of those who read by mapping the file. (In Linux each open file has its own.) */
+  readonly faultReadahead: FileReadahead = new FileReadahead();
   /** Where a background writeback goes on. Linux: `writeback_index`. */
   writebackIndex = 0;
 

@@ -13,7 +13,7 @@ import { pageFolio } from "../memory/folio.ts";
 import { folioGet, folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
 import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
-import { folioTestKsm } from "../memory/mapping-word.ts";
+import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
 import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
 import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -37,6 +37,11 @@ export function* writeFault(
   const { mem, tables } = vm;
   const page = mem.pfn(tables.pfn(entry));
   const folio = pageFolio(mem, page);
+  if ((vma.flags & VM.shared) === 0 && !folioTestAnon(mem, folio)) {
+    // A file's own page: PG_anonExclusive has another meaning there.
+    vm.prepareAnonVma(vma);
+    return yield* copyPage(vm, vma, vpn, entry);
+  }
   const isShared = (vma.flags & VM.shared) !== 0;
   if (!isShared && !testFlag(mem, page, PG.anonExclusive)) {
     if (!tryReuse(vm, folio)) return yield* copyPage(vm, vma, vpn, entry);

@@ -17,6 +17,7 @@ import type { Pfn } from "../memory/memmap.ts";
 import { folioAllocGfp } from "../memory/page-alloc.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { mapNewAnonymous, writeFault } from "./copy-on-write.ts";
+import { fileFault, sharedWriteFault } from "./file-fault.ts";
 import { hugeAnonymousFault, hugeWriteFault, mayFaultHuge } from "./huge/fault.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
@@ -26,7 +27,10 @@ import { swapFault } from "./swap/swap-in.ts";
 import type { Vm } from "./vm.ts";
 import { mapZeroPage } from "./zero-page.ts";
 
-/** Why a use of memory ended: SIGSEGV for no mapping or no permission, SIGBUS for no memory. */
+/**
+ * Why a use of memory ended: SIGSEGV for no mapping or no permission, SIGBUS for no memory, or no
+ * file there.
+ */
 export type FaultError = "SIGSEGV" | "SIGBUS";
 
 /** Writes one 4-byte word of a page. */
@@ -90,12 +94,27 @@ export function* userPage(
       const outcome = yield* swapFault(vm, vm.swap, vma, vpn, access);
       if (outcome === "SIGBUS") return "SIGBUS";
     } else if ((bits & PTE.present) !== 0 && (bits & PTE.special) === 0) {
-      if ((yield* writeFault(vm, vma, vpn, entry)) === "SIGBUS") return "SIGBUS";
-    } else if (vma.mapping !== null) return "SIGBUS";
-    else if (access === "read") {
+      if ((yield* presentFault(vm, vma, vpn, entry)) === "SIGBUS") return "SIGBUS";
+    } else if (vma.mapping !== null) {
+      const { mapping } = vma;
+      if ((yield* fileFault(vm, vma, mapping, vpn, access)) === "SIGBUS") return "SIGBUS";
+    } else if (access === "read") {
       if (!mapZeroPage(vm, entry)) return "SIGBUS";
     } else if ((yield* anonymousFault(vm, vma, vpn)) === "SIGBUS") return "SIGBUS";
   }
+}
+
+/** A write to a page that is mapped read-only. Linux: `do_wp_page()`. */
+function* presentFault(
+  vm: Vm,
+  vma: Vma,
+  vpn: number,
+  entry: number,
+): Blocking<"done" | "again" | "SIGBUS"> {
+  const { mapping } = vma;
+  return mapping !== null && (vma.flags & VM.shared) !== 0
+    ? yield* sharedWriteFault(vm, vma, mapping, vpn, entry)
+    : yield* writeFault(vm, vma, vpn, entry);
 }
 
 /**

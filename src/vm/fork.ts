@@ -10,6 +10,7 @@
 import { assert } from "../base/assert.ts";
 import { pageFolio } from "../memory/folio.ts";
 import { folioGet } from "../memory/folio-ref.ts";
+import { folioTestAnon } from "../memory/mapping-word.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { mapNewAnonymous, tryShareAnonymous } from "./copy-on-write.ts";
 import { forkHugeEntry } from "./huge/fork.ts";
@@ -39,7 +40,11 @@ export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
 
 function forkVma(vm: Vm, child: Mm, vma: Vma): Vma {
   const flags = vma.flags & ~VM.locked;
-  if (vma.mapping !== null) return vm.mapFile(child, vma, vma.mapping, flags);
+  if (vma.mapping !== null) {
+    const copy = vm.mapFilePrivate(child, vma, vma.mapping, flags);
+    if (vma.anonVma !== null) vm.joinAnonVma(copy, vma.anonVma);
+    return copy;
+  }
   assert(vma.anonVma !== null, "anonymous memory without anon_vma at", vma.startVpn);
   return vm.mapAnonymousAlong(child, vma, vma.anonVma, flags);
 }
@@ -63,23 +68,26 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
   copy.mm.rssPages++;
   if ((bits & PTE_MIGRATION) !== 0) {
     const shared = (bits & ~PTE_MIGRATION) | PTE.migrationRead;
-    const kept = vma.mapping === null ? shared : bits;
+    const kept = (vma.flags & VM.shared) === 0 ? shared : bits;
     tables.set(entry, page, kept);
     tables.set(target, page, kept);
     return true;
   }
-  if (vma.mapping === null && !tryShareAnonymous(vm, page)) {
+  const folio = pageFolio(mem, page);
+  if (folioTestAnon(mem, folio) && !tryShareAnonymous(vm, page)) {
     const own = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
     if (own === null) return false;
     mem.frames.copy(own, page);
     mapNewAnonymous(vm, copy, vpn, target, own);
     return true;
   }
-  const kept = vma.mapping === null ? bits & ~PTE.write : bits;
+  const isShared = (vma.flags & VM.shared) !== 0;
+  const kept = isShared ? bits : bits & ~PTE.write;
   tables.set(entry, page, kept);
   folioGet(mem, pageFolio(mem, page));
   addRmap(mem, page, copy);
-  tables.set(target, page, kept & ~PTE.young);
+  // Who writes to a shared page says so by its own entry.
+  tables.set(target, page, kept & ~(isShared ? PTE.young | PTE.dirty : PTE.young));
   return true;
 }
 

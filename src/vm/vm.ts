@@ -9,6 +9,7 @@ import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
+import { FileMappers } from "./file-map.ts";
 import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
 import { Ksm } from "./ksm/ksm.ts";
 import { AnonVma, Mm, VM, Vma, type VmaRange } from "./mm.ts";
@@ -49,6 +50,7 @@ export class Vm {
   constructor(mem: Memory) {
     this.mem = mem;
     this.cache = new PageCache(mem);
+    this.cache.mappers = new FileMappers(this);
   }
 
   createMm(name: string): Mm {
@@ -67,7 +69,17 @@ export class Vm {
 
   /** Maps a file, shared. */
   mapFile(mm: Mm, range: VmaRange, mapping: AddressSpace, flags: number = VM.read | VM.write): Vma {
-    const vma = new Vma(mm, range, flags | VM.shared, mapping);
+    return this.mapFilePrivate(mm, range, mapping, flags | VM.shared);
+  }
+
+  /** Maps a file; what the process writes is its own. Linux: `mmap(MAP_PRIVATE)`. */
+  mapFilePrivate(
+    mm: Mm,
+    range: VmaRange,
+    mapping: AddressSpace,
+    flags: number = VM.read | VM.write,
+  ): Vma {
+    const vma = new Vma(mm, range, flags, mapping);
     insertVma(mm, vma);
     this.fileVmas[mapping.id] ??= new Set();
     this.fileVmas[mapping.id].add(vma);
@@ -138,6 +150,11 @@ export class Vm {
     }
   }
 
+  /** Before a private mapping of a file gets a page of its own. Linux: `anon_vma_prepare()`. */
+  prepareAnonVma(vma: Vma): void {
+    if (vma.anonVma === null) this.joinAnonVma(vma, this.createAnonVma());
+  }
+
   /** Forgets an anon_vma without VMAs and without references. Linux: `put_anon_vma()`. */
   reapAnonVma(anonVma: AnonVma): void {
     if (anonVma.vmas.size === 0 && anonVma.refcount === 0) {
@@ -151,7 +168,7 @@ export class Vm {
     return anonVma;
   }
 
-  private joinAnonVma(vma: Vma, anonVma: AnonVma): void {
+  joinAnonVma(vma: Vma, anonVma: AnonVma): void {
     vma.anonVma = anonVma;
     anonVma.vmas.add(vma);
   }

@@ -7,6 +7,7 @@
  * Linux: `struct block_device`, `submit_bio()`.
  */
 import { Random } from "../../base/random.ts";
+import { PAGE_SIZE } from "../../memory/constants.ts";
 import type { Folio } from "../../memory/memmap.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Clock } from "../../sched/clock.ts";
@@ -19,7 +20,7 @@ export interface BlockRequest {
   readonly block: number;
   readonly sizeBytes: number;
   readonly folio: Folio;
-  /** From the start of the folio. */
+  /** From the start of the folio; the stretch ends in the page in which it begins. */
   readonly offsetBytes: number;
   readonly done: (result: BlockResult) => void;
 }
@@ -41,10 +42,13 @@ export class MemoryDevice implements BlockDevice {
   submit({ kind, block, sizeBytes, folio, offsetBytes, done }: BlockRequest): void {
     const { frames } = this.mem;
     const onDevice = (block * sizeBytes) / 4;
-    const inPage = offsetBytes / 4;
-    for (let at = 0; at < sizeBytes / 4; at++) {
-      if (kind === "write") this.words.set(onDevice + at, frames.readWord(folio, inPage + at));
-      else frames.writeWord(folio, inPage + at, this.readWord(onDevice + at));
+    const page = this.mem.pfn(folio + Math.floor(offsetBytes / PAGE_SIZE));
+    const inPage = (offsetBytes % PAGE_SIZE) / 4;
+    // A token stands for a whole page and is its first word; the others would undo it.
+    const words = frames.contents === "tokens" ? 1 : sizeBytes / 4;
+    for (let at = 0; at < words; at++) {
+      if (kind === "write") this.words.set(onDevice + at, frames.readWord(page, inPage + at));
+      else frames.writeWord(page, inPage + at, this.readWord(onDevice + at));
     }
     done("done");
   }
@@ -52,6 +56,11 @@ export class MemoryDevice implements BlockDevice {
   /** A 4-byte word; `word` counts from the start of the device. */
   readWord(word: number): number {
     return this.words.get(word) ?? 0;
+  }
+
+  /** What the device holds to begin with. */
+  writeWord(word: number, value: number): void {
+    this.words.set(word, value);
   }
 }
 
