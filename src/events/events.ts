@@ -3,6 +3,7 @@
  *
  * `trace` is null unless somebody listens, so that an event on a hot path costs one test.
  */
+import { type AllocRefusals, noAllocRefusals } from "./alloc-refusals.ts";
 import { Refusals } from "./refusals.ts";
 import { Vmstat } from "./vmstat.ts";
 
@@ -14,6 +15,7 @@ export interface TraceSink {
 export class Events {
   readonly vmstat: Vmstat = new Vmstat();
   readonly refusals: Refusals = new Refusals();
+  readonly allocRefusals: AllocRefusals = noAllocRefusals();
   trace: TraceSink | null = null;
 
   count(event: number, pages: number): void {

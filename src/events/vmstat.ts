@@ -65,6 +65,12 @@ export const VM_EVENT = {
   pgmajfault: 56,
   pswpin: 57,
   pswpout: 58,
+  compact_stall: 59,
+  compact_fail: 60,
+  compact_success: 61,
+  compact_daemon_wake: 62,
+  compact_daemon_migrate_scanned: 63,
+  compact_daemon_free_scanned: 64,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

@@ -6,6 +6,7 @@
  * that none was lost.
  */
 import { assert } from "../base/assert.ts";
+import { supplyAllocSlowPath } from "../callers/alloc-slow-path.ts";
 import { COMPACT_SYSCTL_DEFAULTS, type CompactSysctl } from "../callers/compaction/control.ts";
 import { folioNrPages } from "../memory/folio.ts";
 import { folioPutRefs, folioUnpin } from "../memory/folio-ref.ts";
@@ -38,6 +39,7 @@ export class Machine {
   constructor(shape: MemoryShape, frames: Frames) {
     this.mem = new Memory(shape, frames);
     this.vm = new Vm(this.mem);
+    supplyAllocSlowPath(this.vm, () => this.sysctl);
     this.listsAtRest = this.mem.listsInUse;
   }
 

@@ -26,11 +26,19 @@ export interface AllocHooks {
   directReclaim: ((request: GfpRequest) => Blocking<number>) | null;
   /** Base pages of the zone that reclaim could free at best. Linux: `zone_reclaimable_pages()`. */
   reclaimablePages: ((zone: Zone) => number) | null;
+  /** The last resort; true if somebody's memory was or will be freed. Linux: `out_of_memory()`. */
+  outOfMemory: ((request: GfpRequest) => boolean) | null;
   /** Has the node's kswapd look after the zone; never sleeps. Linux: `wakeup_kswapd()`. */
   wakeKswapd: ((zone: Zone, order: number, highestZone: ZoneType, gfp: number) => void) | null;
 }
 
 /** No room above has supplied anything. */
 export function noAllocHooks(): AllocHooks {
-  return { slowPath: null, directReclaim: null, reclaimablePages: null, wakeKswapd: null };
+  return {
+    slowPath: null,
+    directReclaim: null,
+    reclaimablePages: null,
+    outOfMemory: null,
+    wakeKswapd: null,
+  };
 }

@@ -264,7 +264,11 @@ test("a recorded block is placed as it is, its free buddy notwithstanding", () =
   placeFreeBlock(mem, mem.zones[0], 513 as Pfn, 0, MIGRATE.movable);
   assert.deepEqual(counts(mem), { 0: 2 });
   assert.equal(mem.zones[0].freePages, 2);
-  assert.equal(takeSmallest(mem, mem.zones[0], 0, MIGRATE.movable), 512, "first placed, first out");
+  assert.equal(takeSmallest(mem, mem.zones[0], 0, MIGRATE.movable), 513, "last placed, first out");
+  placeFreeBlock(mem, mem.zones[0], 514 as Pfn, 1, MIGRATE.movable);
+  placeFreeBlock(mem, mem.zones[0], 513 as Pfn, 0, MIGRATE.movable);
+  const first = takeSmallest(mem, mem.zones[0], 0, MIGRATE.movable);
+  assert.equal(first, 512, "one whose next merge is near comes last, as when it is freed");
 });
 
 test("buddies on two sides of a zone's end do not merge", () => {

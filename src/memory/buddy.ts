@@ -9,6 +9,7 @@
  * here stands for a section under `zone->lock`. Linux: mm/page_alloc.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
+import { tryCapture } from "./capture.ts";
 import { MAX_ORDER, MIGRATE, PAGEBLOCK_ORDER } from "./constants.ts";
 import type { Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
@@ -44,6 +45,11 @@ export function freeOneBlock(
   let head: number = pfn;
   let size = order;
   while (size < MAX_ORDER - 1) {
+    if (mem.capture !== null && tryCapture(mem.capture, zone, head, size, migratetype)) {
+      // Merged or not, the whole block is in use from now on.
+      accountFree(zone, -(1 << size), migratetype);
+      return;
+    }
     const buddy = (head ^ (1 << size)) as Pfn;
     if (!isFreeBuddy(mem, zone, buddy, size)) break;
     if (size >= PAGEBLOCK_ORDER && !mayMergeBlocks(mem, buddy, migratetype)) break;
@@ -56,6 +62,8 @@ export function freeOneBlock(
 
 /**
  * Puts a block on the lists as it is, merged with nothing: for who rebuilds a recorded state.
+ *
+ * Its place on the list is what freeing it now would give it.
  */
 export function placeFreeBlock(
   mem: Memory,
@@ -65,7 +73,7 @@ export function placeFreeBlock(
   migratetype: number,
 ): void {
   accountFree(zone, 1 << order, migratetype);
-  linkFree(mem, zone, pfn, order, migratetype, "tail");
+  linkFree(mem, zone, pfn, order, migratetype, mergeLikely(mem, zone, pfn, order));
 }
 
 /**

@@ -8,6 +8,7 @@ import { assert } from "../base/assert.ts";
 import { type KernelProfile, PROFILES } from "../base/profile.ts";
 import { Events } from "../events/events.ts";
 import { type AllocHooks, noAllocHooks } from "./alloc-hooks.ts";
+import type { Capture } from "./capture.ts";
 import { PAGEBLOCK_NR_PAGES } from "./constants.ts";
 import type { Frames } from "./frames.ts";
 import { LruBatches } from "./lru-batch.ts";
@@ -58,6 +59,10 @@ export class Memory extends Memmap {
   readonly allocHooks: AllocHooks = noAllocHooks();
   /** What reclaim may ask for memory beside the LRU. Linux: `shrinker_list`. */
   readonly shrinkers: Shrinker[] = [];
+  /** What the running task's compaction waits for, or null. Linux: `current->capture_control`. */
+  capture: Capture | null = null;
+  /** The running task makes room for an allocation: it must not wait for more. PF_MEMALLOC. */
+  memalloc = false;
   /** While above zero no folio rests in a batch. Linux: `lru_disable_count`. */
   lruDisableCount = 0;
   /** Mapping words of files whose pages reclaim must leave alone. Linux: `AS_UNEVICTABLE`. */

@@ -75,7 +75,7 @@ function* allocPagesGfp(mem: Memory, request: GfpRequest): Blocking<Pfn> {
 }
 
 /** What the lists have above one watermark; `flags` are ALLOC bits. -1 if nothing. */
-function getPageFromFreelist(
+export function getPageFromFreelist(
   mem: Memory,
   request: AllocRequest,
   mark: Watermark,
@@ -99,8 +99,17 @@ function getPageFromFreelist(
   return -1 as Pfn;
 }
 
+/** The zones that may give, in order. Linux: `for_each_zone_zonelist_nodemask()`. */
+export function zonesFor(mem: Memory, request: AllocRequest): Zone[] {
+  const highest = ZONE_TYPES.indexOf(request.highestZone);
+  const nodes = nodesFrom(mem, request).filter(({ id }) => request.nodes?.includes(id) ?? true);
+  return nodes.flatMap(({ zones }) =>
+    zones.filter(({ type }) => ZONE_TYPES.indexOf(type) <= highest).reverse(),
+  );
+}
+
 /** What the kind of request allows. Linux: `gfp_to_alloc_flags_cma()`. */
-function allocFlags({ migratetype }: AllocRequest): number {
+export function allocFlags({ migratetype }: AllocRequest): number {
   return migratetype === MIGRATE.movable ? ALLOC.cma : 0;
 }
 

@@ -57,6 +57,16 @@ export function listSpliceTail(mem: Memmap, from: PageList, to: PageList): void 
   if (!listEmpty(mem, from)) spliceBetween(mem, from, mem.prev[to], to);
 }
 
+/** Turns the ring so that `page`, which is on `list`, is first: those before it come last. */
+export function listRotateToFirst(mem: Memmap, list: PageList, page: Pfn): void {
+  if (mem.next[list] !== page) moveHead(mem, list, mem.prev[page], page);
+}
+
+/** Turns the ring so that `page`, which is on `list`, is last: those after it come first. */
+export function listRotateToLast(mem: Memmap, list: PageList, page: Pfn): void {
+  if (mem.prev[list] !== page) moveHead(mem, list, page, mem.next[page]);
+}
+
 /** Number of pages on the list, by walking it. */
 export function listLength(mem: Memmap, list: PageList): number {
   let length = 0;
@@ -83,4 +93,15 @@ function spliceBetween(mem: Memmap, from: PageList, before: number, after: numbe
   prev[after] = last;
   next[from] = from;
   prev[from] = from;
+}
+
+/** Takes the list's own link out of its ring and puts it back between two pages of it. */
+function moveHead(mem: Memmap, list: PageList, before: number, after: number): void {
+  const { next, prev } = mem;
+  next[prev[list]] = next[list];
+  prev[next[list]] = prev[list];
+  next[before] = list;
+  prev[list] = before;
+  next[list] = after;
+  prev[after] = list;
 }

@@ -34,6 +34,10 @@ export function setPageblockSkip(mem: Memory, pfn: Pfn): void {
   mem.pageblockFlags[pfn >>> 9] |= SKIP_BIT;
 }
 
+export function clearPageblockSkip(mem: Memory, pfn: Pfn): void {
+  mem.pageblockFlags[pfn >>> 9] &= ~SKIP_BIT;
+}
+
 /** Movable allocations may come from here. Linux: `is_migrate_movable()`. */
 export function isMigrateMovable(migratetype: number): boolean {
   return migratetype === MIGRATE.movable || migratetype === MIGRATE.cma;

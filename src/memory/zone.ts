@@ -93,12 +93,15 @@ export class Zone {
   /** Where scanners go on: [0] asynchronous, [1] synchronous. Linux: `compact_cached_*`. */
   readonly compactCachedMigratePfn: Int32Array;
   compactCachedFreePfn: number;
-  compactInitMigratePfn: number;
-  compactInitFreePfn: number;
+  /** Where the last reset of the skip bits found the first source and the last target; 0: none. */
+  compactInitMigratePfn = 0;
+  compactInitFreePfn = 0;
   /** Set when the skip bits have served their time. */
   compactBlockskipFlush = false;
+  /** Compactions put off since one failed, and by how many the next is put off: 1 << shift. */
   compactConsidered = 0;
   compactDeferShift = 0;
+  /** The lowest order that failed: lower ones are not put off. */
   compactOrderFailed = 0;
 
   constructor(mem: Memmap, shape: ZoneShape, number: number, pgdat: Node) {
@@ -119,8 +122,6 @@ export class Zone {
     const lastBlock = (this.endPfn - 1) & -PAGEBLOCK_NR_PAGES;
     this.compactCachedMigratePfn = Int32Array.of(this.startPfn, this.startPfn);
     this.compactCachedFreePfn = lastBlock;
-    this.compactInitMigratePfn = this.startPfn;
-    this.compactInitFreePfn = lastBlock;
   }
 
   get spanned(): number {

@@ -73,7 +73,8 @@ function* lockAndUnmap(
   const { refusals } = mem.events;
   if (!folioTrylock(mem, src)) {
     refusals.refuse("locked", 1, 0);
-    if (patience === "tries" || mode === "async") return "EAGAIN";
+    // Who makes room for an allocation may hold a folio lock that the holder of this one wants.
+    if (patience === "tries" || mode === "async" || mem.memalloc) return "EAGAIN";
     yield* folioLock(mem, src);
   }
   if ((mem.flags[src] & PG.writeback) !== 0) {

@@ -50,6 +50,7 @@ export const OUTCOME_TEXT: Readonly<Record<CompactResult, string>> = {
   complete: "scanned whole, until the scanners met",
   partial_skipped: "scanned from where the last run stopped, until the scanners met",
   success: "stopped at a free block of the order that was asked for",
+  deferred: "left alone: compaction has failed there too often of late",
   skipped: "left alone: too few free pages to work with, or memory is short and not fragmented",
   contended: "given up early: no room was left for what was to move",
   continue: "not finished",

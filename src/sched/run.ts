@@ -85,6 +85,41 @@ export function* withoutSleep<T>(start: () => Blocking<T>, who: string): Steps<T
   }
 }
 
+/** What one task carries with it and others must not see. Linux: fields of `current`. */
+export interface TaskContext {
+  /** The task goes on. */
+  enter(): void;
+  /** The task ends, sleeps or is preempted. */
+  leave(): void;
+}
+
+/** Runs the call that `start` makes as part of the caller, in `context` whenever it runs. */
+export function* inContext<T>(context: TaskContext, start: () => Blocking<T>): Blocking<T> {
+  const call = runIn(context, start);
+  if (!isGenerator(call)) return call as unknown as T;
+  let resume = (): IteratorResult<Suspension, T> => call.next();
+  for (;;) {
+    const step = runIn(context, resume);
+    if (step.done) return step.value;
+    const { value } = step;
+    resume = () => call.next();
+    try {
+      yield value;
+    } catch (refusal) {
+      resume = () => call.throw(refusal);
+    }
+  }
+}
+
+function runIn<T>(context: TaskContext, run: () => T): T {
+  context.enter();
+  try {
+    return run();
+  } finally {
+    context.leave();
+  }
+}
+
 /** False only in the build for run-to-end, where a call is over before it can be run. */
 function isGenerator(call: unknown): boolean {
   return typeof call === "object" && call !== null && Symbol.iterator in call && "next" in call;

@@ -35,6 +35,8 @@ export interface BuildOptions {
   readonly refcounts?: Int16Array;
   /** By pageblock: the true types and skip bits, as `Memory.pageblockFlags`. */
   readonly pageblockFlags?: Uint8Array;
+  /** First frames of the free blocks that were freed last, in that order. */
+  readonly freedLast?: Int32Array;
 }
 
 /** Flags of an instant that nobody is there to end. */
@@ -59,7 +61,7 @@ export function machineFromSnapshot(snapshot: Snapshot, options: BuildOptions): 
   const { mem } = machine;
   mem.flags.set(snapshot.flags);
   placeBlockTypes(mem, snapshot, options);
-  placeBlocks(mem, snapshot);
+  placeBlocks(mem, snapshot, options);
   new SnapshotOwners(machine, snapshot).place();
   for (let at = 0; at < mem.pageCount; at++) {
     const pfn = at as Pfn;
@@ -81,23 +83,33 @@ function placeBlockTypes(mem: Memory, snapshot: Snapshot, options: BuildOptions)
   }
 }
 
-/** Free blocks onto their lists, heads and tails tied together. */
-function placeBlocks(mem: Memory, snapshot: Snapshot): void {
+/**
+ * Free blocks onto their lists, heads and tails tied together.
+ *
+ * A snapshot does not say how the lists are ordered: they become as if blocks had been freed in
+ * ascending order, but for those that the options name.
+ */
+function placeBlocks(mem: Memory, snapshot: Snapshot, { freedLast }: BuildOptions): void {
+  const isLate = new Set(freedLast);
   for (let at = 0; at < mem.pageCount; at++) {
     const pfn = at as Pfn;
     const flags = mem.flags[pfn];
     if ((flags & PG.buddy) !== 0) {
-      const order = snapshot.order[pfn];
       mem.flags[pfn] = 0;
-      const zone = mem.zoneOf(pfn);
-      const type = pageblockMigratetype(mem, pfn);
-      if (type === MIGRATE.isolate) zone.isolatedBlocks++;
-      placeFreeBlock(mem, zone, pfn, order, type);
-      at += (1 << order) - 1;
+      if (!isLate.has(pfn)) placeBlock(mem, pfn, snapshot.order[pfn]);
+      at += (1 << snapshot.order[pfn]) - 1;
     } else if ((flags & PG.head) !== 0 && snapshot.order[pfn] > 0) {
       prepCompound(mem, pfn, snapshot.order[pfn]);
     }
   }
+  for (const pfn of isLate) placeBlock(mem, mem.pfn(pfn), snapshot.order[pfn]);
+}
+
+function placeBlock(mem: Memory, pfn: Pfn, order: number): void {
+  const zone = mem.zoneOf(pfn);
+  const type = pageblockMigratetype(mem, pfn);
+  if (type === MIGRATE.isolate) zone.isolatedBlocks++;
+  placeFreeBlock(mem, zone, pfn, order, type);
 }
 
 /** A folio that no process or file has is held from outside; one on the LRU is linked there. */

@@ -14,6 +14,7 @@ import { HandMadeZone } from "./hand-made-zone.ts";
 
 /** As an allocation that waits asks for it, with the given changes. */
 const DIRECT: CompactRequest = {
+  ...COMPACT_MEMORY,
   order: 4,
   mode: "sync-light",
   migratetype: MIGRATE.movable,
@@ -189,14 +190,17 @@ test("cached positions outside the zone are set right", () => {
 });
 
 test("met scanners make a zone complete if one began at its start, and begin at its ends again", () => {
-  for (const [start, result] of [
-    [0, "complete"],
-    [1, "partial_skipped"],
+  for (const [start, firstSource, result] of [
+    [0, 0, "complete"],
+    [1, 0, "partial_skipped"],
+    [0, null, "partial_skipped"],
   ] as const) {
     for (const direct of [false, true]) {
       const made = new HandMadeZone(4);
       const from = made.block(start);
       made.zone.compactCachedMigratePfn.fill(from);
+      // Until a reset of the skip bits has found a first source, none counts as the start.
+      if (firstSource !== null) made.zone.compactInitMigratePfn = made.block(firstSource);
       const request = { order: -1, mode: "sync-light", wholeZone: false, direct } as const;
       assert.equal(compact(made, request).result, result);
       const { zone } = made;
@@ -223,8 +227,8 @@ test("free pages that were not used let the next free scanner begin at them agai
 
 test("a request for a block is over as soon as one is free, at the end of a pageblock", () => {
   const made = new HandMadeZone(6);
-  for (const block of [0, 1]) checker(made, block);
   for (let at = 0; at < 512; at += 2) made.free(made.block(5) + at);
+  for (const block of [0, 1]) checker(made, block);
   assert.equal(compact(made, DIRECT).result, "success");
   assert.equal(made.zone.freeBlocks[9], 1, "the first block, to its end");
   const moved = made.mem.events.vmstat.snapshot().pgmigrate_success;
@@ -236,15 +240,17 @@ test("a request for a block is over as soon as one is free, at the end of a page
 test("an asynchronous direct compaction goes on behind an aligned block in which a page stayed", () => {
   const made = new HandMadeZone(6);
   const start = made.block(0);
+  for (let at = 0; at < 512; at += 2) made.free(made.block(5) + at);
   const busy = made.cached(start + 3, { migrateFolio });
   folioTryPin(made.mem, busy);
   made.free(start, 1);
   made.free(start + 2);
   made.free(start + 4, 2);
-  made.free(start + 8, 3);
-  made.anonymous(start + 16);
-  for (let at = 17; at < 32; at++) made.free(start + at);
-  for (let at = 0; at < 512; at += 2) made.free(made.block(5) + at);
+  // Nothing as large as eight pages, by which the fast search would choose the block.
+  for (const at of [8, 16, 24]) {
+    made.anonymous(start + at);
+    for (let free = at + 1; free < at + 8; free++) made.free(start + free);
+  }
   const request = { ...DIRECT, mode: "async", order: 5 } as const;
   compact(made, request);
   const ranges = made.compactionTrace
@@ -257,8 +263,8 @@ test("an asynchronous direct compaction goes on behind an aligned block in which
 test("pages freed behind the scanner are drained, so that a request sees the block that they make", () => {
   const pcp = { high: 4096, batch: 8 };
   const made = new HandMadeZone(6, { pcp });
-  checker(made, 0);
   for (let at = 0; at < 512; at += 2) made.free(made.block(5) + at);
+  checker(made, 0);
   assert.equal(compact(made, { ...DIRECT, order: 4 }).result, "success");
   assert.ok(made.zone.freeBlocks[9] === 1, "nothing of it is on a processor's own list");
   const kept = new HandMadeZone(6, { pcp });

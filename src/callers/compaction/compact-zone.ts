@@ -22,8 +22,10 @@ import {
   type CompactSysctl,
   lastBlockStart,
 } from "./control.ts";
+import { compactionRestarting } from "./defer.ts";
 import { FreeScannerTarget } from "./isolate-freepages.ts";
 import { isolateMigratepages } from "./isolate-migratepages.ts";
+import { resetIsolationSuitable } from "./reset-isolation.ts";
 import { compactFinished, compactionSuitable, scannersMet } from "./suitable.ts";
 import { traceBegin, traceEnd, traceMigratepages } from "./trace.ts";
 
@@ -54,10 +56,12 @@ export function* compactZone(
   sysctl: CompactSysctl,
 ): Blocking<ZoneCompaction> {
   const cc = new CompactControl(vm, zone, request, sysctl);
-  const suitable = compactionSuitable(cc);
+  const suitable = compactionSuitable(vm.mem, zone, request, sysctl);
   let result = suitable;
   const { trace } = vm.mem.events;
   if (suitable === "continue") {
+    // Put off often enough: what was hopeless then is looked at again.
+    if (compactionRestarting(zone, request.order)) resetIsolationSuitable(vm.mem, zone);
     placeScanners(cc);
     if (trace !== null) traceBegin(trace, cc);
     lruAddDrain(vm.mem);
@@ -116,6 +120,7 @@ function* runScanners(cc: CompactControl): Blocking<CompactResult> {
       if (cc.directSkipped) lastMigrated = 0;
     }
     if (request.order > 0 && lastMigrated > 0) lastMigrated = drainBehind(cc, lastMigrated);
+    if (vm.mem.capture !== null && vm.mem.capture.page !== -1) return "success";
   }
 }
 

@@ -9,7 +9,9 @@ import {
   COMPACT_CLUSTER_MAX,
   type Migratetype,
   PAGEBLOCK_NR_PAGES,
+  type ZoneType,
 } from "../../memory/constants.ts";
+import { GFP_KERNEL } from "../../memory/gfp.ts";
 import type { PageList } from "../../memory/memmap.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { MigrateMode } from "../../pagecache/address-space.ts";
@@ -19,6 +21,7 @@ import { createFreePool, type FreePool } from "./free-pool.ts";
 /** How a compaction ended, as the trace prints it. Linux: `enum compact_result`. */
 export type CompactResult =
   | "skipped"
+  | "deferred"
   | "continue"
   | "success"
   | "partial_skipped"
@@ -44,6 +47,12 @@ export interface CompactRequest {
   readonly ignoreBlockSuitable: boolean;
   /** On behalf of an allocation that waits. */
   readonly direct: boolean;
+  /** GFP bits of the allocation. */
+  readonly gfp: number;
+  /** ALLOC bits of the allocation. */
+  readonly allocFlags: number;
+  /** The highest zone that the allocation may use: what its watermarks must leave for others. */
+  readonly highestZone: ZoneType;
 }
 
 /** What the administrator has set, by the sysctl's own name. */
@@ -68,6 +77,9 @@ export const COMPACT_MEMORY: CompactRequest = {
   ignoreSkipHint: true,
   ignoreBlockSuitable: false,
   direct: false,
+  gfp: GFP_KERNEL,
+  allocFlags: 0,
+  highestZone: "Movable",
 };
 
 export class CompactControl {
@@ -96,6 +108,15 @@ export class CompactControl {
   directSkipped = false;
   /** A lock was wanted by others, or the task is to end. */
   contended = false;
+  /** This scan has claimed its pageblock's skip bit, or found that there is nothing to claim. */
+  skipUpdated = false;
+
+  /** Fast searches that found nothing since the last that did: each halves the next. */
+  fastSearchFail = 0;
+  /** Where the fast search for free pages begins: the order that gave last. */
+  searchOrder: number;
+  /** The lowest free page of the blocks that the fast search chose; see `FAST_START`. */
+  fastStartPfn: number = FAST_START.none;
 
   /** Frames looked at. */
   migrateScanned = 0;
@@ -107,6 +128,7 @@ export class CompactControl {
     this.request = request;
     this.sysctl = sysctl;
     this.wholeZone = request.wholeZone;
+    this.searchOrder = request.order;
     this.migratepages = vm.mem.takeList();
     this.pool = createFreePool(vm.mem);
   }
@@ -117,6 +139,9 @@ export class CompactControl {
     return this.pool.release();
   }
 }
+
+/** In `fastStartPfn`: no block was chosen yet; a linear scan has begun from there already. */
+export const FAST_START = { none: 0, used: -1 } as const;
 
 /** Pages that make a round, unless the rest of a block is taken. */
 export const ROUND_PAGES: number = COMPACT_CLUSTER_MAX;

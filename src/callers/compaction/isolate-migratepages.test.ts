@@ -373,11 +373,11 @@ test("a block with its skip bit is passed by, unless the caller ignores it or is
   }
 });
 
-test("a block that gave nothing from its start on is marked, and the cached positions go on", () => {
+test("a block that gave nothing is marked, and the cached positions go on, a block further still", () => {
   for (const [mode, cached] of [
-    ["async", [1024, 512]],
-    ["sync-light", [1024, 1024]],
-    ["sync", [1024, 1024]],
+    ["async", [1536, 512]],
+    ["sync-light", [1536, 1536]],
+    ["sync", [1536, 1536]],
   ] as const) {
     const made = new HandMadeZone(2);
     scan(made, { mode });

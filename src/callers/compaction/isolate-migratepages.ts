@@ -15,6 +15,7 @@
  * | not on the LRU                               | the kernel's, or in a batch, or isolated   |
  * | refcount 0                                   | being freed                                |
  * | anonymous, more references than mappings     | pinned                                     |
+ * | a file's, for a request without GFP.fs       | its filesystem must not be called          |
  * | unevictable, if the sysctl forbids           | kept by mlock                              |
  * | under writeback, or dirty without an owner   | would block (asynchronous and sync-light)  |
  * | that can move it                             |                                            |
@@ -34,6 +35,7 @@ import {
 import { folioMapcount, folioNrPages } from "../../memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
+import { GFP } from "../../memory/gfp.ts";
 import { isolatedClass, lruUnlink } from "../../memory/lru-list.ts";
 import { folioTestMovable } from "../../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../../memory/memmap.ts";
@@ -45,7 +47,13 @@ import { putbackMovablePages } from "../../migrate/putback.ts";
 import { ISOLATE } from "../../pagecache/movable-operations.ts";
 import type { Blocking, Steps } from "../../sched/blocking.ts";
 import { type CompactControl, ROUND_PAGES } from "./control.ts";
-import { isolationSuitable, suitableMigrationSource, updateCachedMigrate } from "./skip-hints.ts";
+import { fastFindMigrateblock } from "./fast-search.ts";
+import {
+  isolationSuitable,
+  suitableMigrationSource,
+  testAndSetSkip,
+  updateCachedMigrate,
+} from "./skip-hints.ts";
 import { traceIsolate } from "./trace.ts";
 
 export type IsolateOutcome = "abort" | "none" | "success";
@@ -54,20 +62,24 @@ export type IsolateOutcome = "abort" | "none" | "success";
 export function* isolateMigratepages(cc: CompactControl): Blocking<IsolateOutcome> {
   const { mem } = cc.vm;
   const { zone } = cc;
-  let low = cc.migratePfn;
+  let low = yield* fastFindMigrateblock(cc);
+  // A block that the fast search chose carries the skip bit already.
+  let isChosen = low !== cc.migratePfn && cc.fastSearchFail === 0;
   let start = Math.max(pageblockStart(low), zone.startPfn);
   let end = pageblockEnd(low);
   while (end <= cc.freePfn) {
     if (
       pageblockInZone(mem, zone, start, end) &&
-      (low % PAGEBLOCK_NR_PAGES !== 0 || isolationSuitable(cc, start))
+      (isChosen || low % PAGEBLOCK_NR_PAGES !== 0 || isolationSuitable(cc, start))
     ) {
       if (suitableMigrationSource(cc, start)) {
-        if (!(yield* isolateMigratepagesBlock(cc, low, end))) return "abort";
+        if (!(yield* waitForPutback(cc))) return "abort";
+        yield* isolateMigratepagesBlock(cc, low, end);
         break;
       }
       updateCachedMigrate(cc, end);
     }
+    isChosen = false;
     low = end;
     cc.migratePfn = low;
     start = end;
@@ -76,20 +88,16 @@ export function* isolateMigratepages(cc: CompactControl): Blocking<IsolateOutcom
   return cc.migrateCount > 0 ? "success" : "none";
 }
 
-/** Scans from `low` to the block's `end`. False if the call must stop. */
-function* isolateMigratepagesBlock(
-  cc: CompactControl,
-  low: number,
-  end: number,
-): Blocking<boolean> {
+/** Scans from `low` to the block's `end`. */
+function* isolateMigratepagesBlock(cc: CompactControl, low: number, end: number): Blocking<void> {
   const { mem } = cc.vm;
   const { request } = cc;
-  if (!(yield* waitForPutback(cc))) return false;
   const skipOnFailure = request.direct && request.mode === "async";
   const start = low;
   let scanned = 0;
   let isolated = 0;
   let firstOfBlock = -1;
+  cc.skipUpdated = false;
   let nextSkip = skipOnFailure ? orderEnd(low, request.order) : 0;
   for (; low < end; low++) {
     if (skipOnFailure && low >= nextSkip) {
@@ -116,7 +124,9 @@ function* isolateMigratepagesBlock(
     if ((flags & PG.lru) !== 0 && (!isHead || takesOrder(cc, mem.index[low + 1]))) {
       // Read before the folio is held by nobody else.
       const pages = isHead ? 1 << mem.index[low + 1] : 1;
-      if (yield* isolateFolio(cc, page as Folio, pages)) taken = pages;
+      const outcome = yield* isolateFolio(cc, page as Folio, pages);
+      if (outcome === "claimed") break;
+      if (outcome === "isolated") taken = pages;
     } else if (isHead) {
       const order = mem.index[low + 1];
       if (order < MAX_ORDER) low += (1 << order) - 1;
@@ -145,12 +155,11 @@ function* isolateMigratepagesBlock(
   if (low === end && (isolated === 0 || cc.rescan)) skipBlock(cc, firstOfBlock, end);
   tellIsolated(cc, start, low, scanned, isolated);
   cc.migratePfn = low;
-  return true;
 }
 
 /** The block has nothing for those who come next; it is marked if its first page was seen. */
 function skipBlock(cc: CompactControl, firstOfBlock: number, end: number): void {
-  if (firstOfBlock !== -1) setPageblockSkip(cc.vm.mem, firstOfBlock as Pfn);
+  if (firstOfBlock !== -1 && !cc.skipUpdated) setPageblockSkip(cc.vm.mem, firstOfBlock as Pfn);
   updateCachedMigrate(cc, end);
 }
 
@@ -191,30 +200,40 @@ function takesOrder(cc: CompactControl, order: number): boolean {
   return wanted === -1 || order < wanted;
 }
 
+/** "stays": something speaks against it. "claimed": another scanner has its pageblock. */
+type FolioOutcome = "isolated" | "stays" | "claimed";
+
 /** Takes one folio of that many pages off the LRU if nothing speaks against it. */
-function* isolateFolio(cc: CompactControl, folio: Folio, pages: number): Steps<boolean> {
+function* isolateFolio(cc: CompactControl, folio: Folio, pages: number): Steps<FolioOutcome> {
   const { mem } = cc.vm;
   yield "isolate-found";
   // A reference that keeps the folio from being freed under the tests.
-  if (mem.refcount[folio] === 0) return false;
+  if (mem.refcount[folio] === 0) return "stays";
   mem.refcount[folio]++;
   yield "isolate-held";
   if (!mayIsolate(cc, folio)) {
     folioPut(mem, folio);
-    return false;
+    return "stays";
   }
   yield "isolate-tested";
   // Before it was held it may have been freed, and be part of something larger by now.
   if ((mem.flags[folio] & PG.lru) === 0 || folioNrPages(mem, folio) !== pages) {
     folioPut(mem, folio);
-    return false;
+    return "stays";
+  }
+  if (!cc.skipUpdated) {
+    cc.skipUpdated = true;
+    if (testAndSetSkip(cc, folio)) {
+      folioPut(mem, folio);
+      return "claimed";
+    }
   }
   mem.flags[folio] &= ~PG.lru;
   lruUnlink(mem, folio);
   mem.nodeOf(folio).isolatedPages[isolatedClass(mem, folio)] += pages;
   listAdd(mem, cc.migratepages, folio);
   cc.migrateCount += pages;
-  return true;
+  return "isolated";
 }
 
 /** Takes one page that is a driver's; it is in no class of `isolatedPages`. */
@@ -235,6 +254,7 @@ function mayIsolate(cc: CompactControl, folio: Folio): boolean {
   const flags = mem.flags[folio];
   const mapping = vm.cache.folioMapping(folio);
   if (mapping === null && mem.refcount[folio] - 1 > folioMapcount(mem, folio)) return false;
+  if (mapping !== null && (request.gfp & GFP.fs) === 0) return false;
   if ((flags & PG.lru) === 0) return false;
   if ((flags & PG.unevictable) !== 0 && sysctl["vm.compact_unevictable_allowed"] === 0) {
     return false;

@@ -6,15 +6,22 @@
  */
 
 import { buddyOrder, pageBuddy } from "../../memory/buddy.ts";
-import { MIGRATE, PAGEBLOCK_ORDER, pageblockEnd } from "../../memory/constants.ts";
-import { folioOrder } from "../../memory/folio.ts";
-import type { Folio, Pfn } from "../../memory/memmap.ts";
+import {
+  MIGRATE,
+  PAGEBLOCK_NR_PAGES,
+  PAGEBLOCK_ORDER,
+  pageblockEnd,
+} from "../../memory/constants.ts";
+import { folioOrder, pageFolio } from "../../memory/folio.ts";
+import type { Pfn } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
 import {
   isMigrateMovable,
   pageblockMigratetype,
   pageblockSkip,
   setPageblockSkip,
 } from "../../memory/pageblock.ts";
+import type { Zone } from "../../memory/zone.ts";
 import { type CompactControl, lastBlockStart } from "./control.ts";
 
 /** Linux: `isolation_suitable()`. */
@@ -26,7 +33,7 @@ export function isolationSuitable(cc: CompactControl, pfn: number): boolean {
 export function suitableMigrationSource(cc: CompactControl, start: number): boolean {
   const { mem } = cc.vm;
   const { request } = cc;
-  if (folioOrder(mem, start as Folio) >= PAGEBLOCK_ORDER) return false;
+  if (pageblockSkipPersistent(mem, start)) return false;
   if (request.mode !== "async" || !request.direct) return true;
   const type = pageblockMigratetype(mem, start as Pfn);
   return request.migratetype === MIGRATE.movable
@@ -45,11 +52,15 @@ export function suitableMigrationTarget(cc: CompactControl, start: number): bool
   return cc.request.ignoreBlockSuitable || isMigrateMovable(pageblockMigratetype(mem, pfn));
 }
 
-/** The next migrate scanner may begin behind `pfn`'s block. Linux: `update_cached_migrate()`. */
+/**
+ * The next migrate scanner may begin behind `pfn`'s block.
+ *
+ * Where `pfn` is one past the end of what was scanned, that is a block further than was scanned, as
+ * in the kernel: a recorded one went on from there. Linux: `update_cached_migrate()`.
+ */
 export function updateCachedMigrate(cc: CompactControl, pfn: number): void {
   const { zone, request } = cc;
-  // `pfn` is one past what was scanned, and a block's end is its own.
-  const end = pfn % (1 << PAGEBLOCK_ORDER) === 0 ? pfn : pageblockEnd(pfn);
+  const end = pageblockEnd(pfn);
   const cached = zone.compactCachedMigratePfn;
   if (end > cached[0]) cached[0] = end;
   if (request.mode !== "async" && end > cached[1]) cached[1] = end;
@@ -62,9 +73,26 @@ export function updatePageblockSkip(cc: CompactControl, start: number): void {
 }
 
 /** The next compaction starts at the zone's ends. Linux: `reset_cached_positions()`. */
-export function resetCachedPositions(cc: CompactControl): void {
-  const { zone } = cc;
-  zone.compactCachedMigratePfn[0] = zone.startPfn;
-  zone.compactCachedMigratePfn[1] = zone.startPfn;
+export function resetCachedPositions(zone: Zone): void {
+  zone.compactCachedMigratePfn.fill(zone.startPfn);
   zone.compactCachedFreePfn = lastBlockStart(zone);
+}
+
+/**
+ * Claims the block that begins with `pfn` for the scan that found its first folio there.
+ *
+ * True if another scanner has done so since the block was chosen: it is theirs. Under the LRU
+ * lock. Linux: `test_and_set_skip()`.
+ */
+export function testAndSetSkip(cc: CompactControl, pfn: number): boolean {
+  if (cc.request.ignoreSkipHint || pfn % PAGEBLOCK_NR_PAGES !== 0) return false;
+  const { mem } = cc.vm;
+  if (pageblockSkip(mem, pfn as Pfn)) return true;
+  setPageblockSkip(mem, pfn as Pfn);
+  return false;
+}
+
+/** One huge page is all of the block: nothing in it moves. Linux: `pageblock_skip_persistent()`. */
+export function pageblockSkipPersistent(mem: Memory, pfn: number): boolean {
+  return folioOrder(mem, pageFolio(mem, pfn as Pfn)) >= PAGEBLOCK_ORDER;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MIGRATE, type Migratetype } from "../../memory/constants.ts";
+import { ALLOC } from "../../memory/watermark.ts";
 import {
   COMPACT_MEMORY,
   COMPACT_SYSCTL_DEFAULTS,
@@ -29,6 +30,16 @@ function control(
   return cc;
 }
 
+/** What is said of the zone for a movable block of `order`. */
+function suitableFor(
+  made: HandMadeZone,
+  order: number,
+  sysctl: Partial<CompactSysctl> = {},
+): string {
+  const wanted = { order, highestZone: "Movable", allocFlags: ALLOC.cma } as const;
+  return compactionSuitable(made.mem, made.zone, wanted, { ...COMPACT_SYSCTL_DEFAULTS, ...sysctl });
+}
+
 /** Single free frames, none beside another. */
 function scatter(made: HandMadeZone, count: number): void {
   for (let at = 0; at < count; at++) made.free(made.block(0) + 2 * at);
@@ -36,15 +47,16 @@ function scatter(made: HandMadeZone, count: number): void {
 
 test("a compaction of the whole zone always begins", () => {
   const made = new HandMadeZone(2);
-  assert.equal(compactionSuitable(control(made, { order: -1 })), "continue");
+  assert.equal(suitableFor(made, -1), "continue");
 });
 
 test("a request that could be met now needs no compaction", () => {
-  const made = new HandMadeZone(2, { watermarkLow: 20 });
+  const made = new HandMadeZone(2, { watermarkMin: 20, watermarkLow: 30 });
   made.free(made.block(1), 5);
-  const suitable = (order: number): string => compactionSuitable(control(made, { order }));
-  assert.equal(suitable(3), "success", "32 - 7 > 20, and a block is there");
-  assert.equal(suitable(4), "skipped", "32 - 15 is not, and 32 is not over 20 + 32");
+  assert.equal(suitableFor(made, 3), "success", "32 - 7 > 20, and a block is there");
+  assert.equal(suitableFor(made, 4), "skipped", "32 - 15 is not, and 32 is not over 30 + 32");
+  made.zone.watermarkBoost = 5;
+  assert.equal(suitableFor(made, 3), "skipped", "a boosted zone keeps more");
 });
 
 test("compaction needs room to work in: twice the block above the mark of its order", () => {
@@ -58,11 +70,7 @@ test("compaction needs room to work in: twice the block above the mark of its or
       scatter(made, mark + room + extra);
       const expected = extra === 0 ? "skipped" : "continue";
       const sysctl = { "vm.extfrag_threshold": 0 };
-      assert.equal(
-        compactionSuitable(control(made, { order }, sysctl)),
-        expected,
-        `order ${order}`,
-      );
+      assert.equal(suitableFor(made, order, sysctl), expected, `order ${order}`);
     }
   }
 });
@@ -73,7 +81,7 @@ test("large blocks that lack for want of memory, not of order, are reclaim's bus
   const index = fragmentationIndex(made.zone, 4);
   assert.equal(index, 1000 - Math.floor((1000 + 3750) / 60));
   const suitable = (order: number, threshold: number): string =>
-    compactionSuitable(control(made, { order }, { "vm.extfrag_threshold": threshold }));
+    suitableFor(made, order, { "vm.extfrag_threshold": threshold });
   assert.equal(suitable(4, index), "skipped");
   assert.equal(suitable(4, index - 1), "continue");
   assert.equal(suitable(3, 1000), "continue", "not asked of small blocks");

@@ -9,42 +9,84 @@ import {
   MIGRATE,
   PAGE_ALLOC_COSTLY_ORDER,
   PAGEBLOCK_NR_PAGES,
+  pageblockStart,
   ZONE_TYPES,
+  type ZoneType,
 } from "../../memory/constants.ts";
 import { canStealFallback, findSuitableFallback } from "../../memory/fallback.ts";
+import type { Memory } from "../../memory/memory.ts";
 import { listEmpty } from "../../memory/page-list.ts";
 import { ALLOC, zoneWatermarkOk } from "../../memory/watermark.ts";
 import type { Zone } from "../../memory/zone.ts";
-import type { CompactControl, CompactResult } from "./control.ts";
+import type { CompactControl, CompactResult, CompactSysctl } from "./control.ts";
 import { resetCachedPositions } from "./skip-hints.ts";
 import { traceFinished } from "./trace.ts";
 
+/** For what a zone is to be judged: an order, and the highest zone that the request may use. */
+export interface SuitableFor {
+  readonly order: number;
+  readonly highestZone: ZoneType;
+  /** ALLOC bits. */
+  readonly allocFlags: number;
+}
+
 /** "continue" if compaction can help, "success" if it need not, "skipped" if it cannot. */
-export function compactionSuitable(cc: CompactControl): CompactResult {
-  const { zone, request } = cc;
-  const result = suitability(cc);
-  const { trace } = cc.vm.mem.events;
+export function compactionSuitable(
+  mem: Memory,
+  zone: Zone,
+  wanted: SuitableFor,
+  sysctl: CompactSysctl,
+): CompactResult {
+  let result: CompactResult = compactionPossible(mem, zone, wanted, zone.freePages);
+  if (result === "continue" && wanted.order > PAGE_ALLOC_COSTLY_ORDER) {
+    const index = fragmentationIndex(zone, wanted.order);
+    if (index >= 0 && index <= sysctl["vm.extfrag_threshold"]) result = "not_suitable_zone";
+  }
+  const { trace } = mem.events;
   if (trace !== null) {
-    traceFinished(trace, "mm_compaction_suitable", zone, request.order, result);
+    traceFinished(trace, "mm_compaction_suitable", zone, wanted.order, result);
   }
   return result === "not_suitable_zone" ? "skipped" : result;
 }
 
-function suitability(cc: CompactControl): CompactResult {
-  const { zone, request, sysctl } = cc;
-  const { mem } = cc.vm;
-  const { order } = request;
+/** By watermarks alone, were `freePages` free. Linux: `__compaction_suitable()`. */
+export function compactionPossible(
+  mem: Memory,
+  zone: Zone,
+  { order, highestZone, allocFlags }: SuitableFor,
+  freePages: number,
+): "continue" | "success" | "skipped" {
   if (order === -1) return "continue";
-  const highest = ZONE_TYPES.indexOf(zone.type);
-  if (zoneWatermarkOk(mem, zone, order, zone.watermarkLow, highest, ALLOC.cma)) return "success";
+  const highest = ZONE_TYPES.indexOf(highestZone);
+  const min = zone.watermarkMin + zone.watermarkBoost;
+  if (zoneWatermarkOk(mem, zone, order, min, highest, allocFlags)) return "success";
   // Room to work in: compaction holds free pages while it moves others.
-  const mark = order > PAGE_ALLOC_COSTLY_ORDER ? zone.watermarkLow : zone.watermarkMin;
-  if (!zoneWatermarkOk(mem, zone, 0, mark + (2 << order), highest, ALLOC.cma)) return "skipped";
-  if (order > PAGE_ALLOC_COSTLY_ORDER) {
-    const index = fragmentationIndex(zone, order);
-    if (index >= 0 && index <= sysctl["vm.extfrag_threshold"]) return "not_suitable_zone";
-  }
-  return "continue";
+  const mark = order > PAGE_ALLOC_COSTLY_ORDER ? zone.watermarkLow + zone.watermarkBoost : min;
+  const pages = freePages - zone.freePages;
+  const room = mark + compactGap(order) - pages;
+  return zoneWatermarkOk(mem, zone, 0, room, highest, ALLOC.cma) ? "continue" : "skipped";
+}
+
+/**
+ * Whether reclaim for `order` has done enough in the zone: the rest is for compaction.
+ *
+ * Linux: `compaction_ready()`, mm/vmscan.c.
+ */
+export function compactionReady(
+  mem: Memory,
+  zone: Zone,
+  wanted: SuitableFor,
+  sysctl: CompactSysctl,
+): boolean {
+  const suitable = compactionSuitable(mem, zone, { ...wanted, allocFlags: 0 }, sysctl);
+  if (suitable !== "continue") return suitable === "success";
+  const mark = zone.watermarkHigh + zone.watermarkBoost + compactGap(wanted.order);
+  return zoneWatermarkOk(mem, zone, 0, mark, ZONE_TYPES.indexOf(wanted.highestZone), 0);
+}
+
+/** Free pages that compaction needs beyond a watermark. Linux: `compact_gap()`. */
+function compactGap(order: number): number {
+  return 2 << order;
 }
 
 /** Why an allocation fails: towards 0 for lack of memory, towards 1000 for fragmentation. */
@@ -75,7 +117,7 @@ export function compactFinished(cc: CompactControl): CompactResult {
 function finished(cc: CompactControl): CompactResult {
   const { zone, request } = cc;
   if (scannersMet(cc)) {
-    resetCachedPositions(cc);
+    resetCachedPositions(zone);
     if (request.direct) zone.compactBlockskipFlush = true;
     return cc.wholeZone ? "complete" : "partial_skipped";
   }
@@ -88,9 +130,7 @@ function finished(cc: CompactControl): CompactResult {
 
 /** Linux: `compact_scanners_met()`. */
 export function scannersMet(cc: CompactControl): boolean {
-  return (
-    Math.floor(cc.freePfn / PAGEBLOCK_NR_PAGES) <= Math.floor(cc.migratePfn / PAGEBLOCK_NR_PAGES)
-  );
+  return pageblockStart(cc.freePfn) <= pageblockStart(cc.migratePfn);
 }
 
 function hasFreeBlock(cc: CompactControl): boolean {

@@ -4,6 +4,7 @@
  * Linux: include/trace/events/compaction.h, 6.1; kernel records hold the same lines.
  */
 import type { TraceSink } from "../../events/events.ts";
+import type { Memory } from "../../memory/memory.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { CompactControl, CompactResult } from "./control.ts";
 
@@ -24,6 +25,21 @@ export function traceFinished(
 ): void {
   const text = `node=${zone.node} zone=${zone.type.padEnd(8)} order=${order} ret=${result}`;
   trace.event(name, text);
+}
+
+export function traceDefer(
+  mem: Memory,
+  name: "mm_compaction_defer_compaction" | "mm_compaction_deferred" | "mm_compaction_defer_reset",
+  zone: Zone,
+  order: number,
+): void {
+  const { compactOrderFailed, compactConsidered, compactDeferShift } = zone;
+  mem.events.trace?.event(
+    name,
+    `node=${zone.node} zone=${zone.type.padEnd(8)} order=${order} ` +
+      `order_failed=${compactOrderFailed} consider=${compactConsidered} ` +
+      `limit=${1 << compactDeferShift}`,
+  );
 }
 
 export function traceIsolate(
