@@ -23,6 +23,8 @@ export interface CompactionRecord {
   /** Frames of the owner's pages afterwards, 0 where none is; or null. */
   readonly ownerAfter: Int32Array | null;
   readonly vmstatDelta: Readonly<Record<string, number>> | null;
+  /** Where the trigger wants huge pages: how many it got; null where that was withheld. */
+  readonly hugePagesObtained: number | null;
 }
 
 /** A snapshot with what only the live kernel could tell. */
@@ -49,6 +51,8 @@ export interface RecordFiles {
 export const OWNER = "owner";
 
 const SYSCTL = /^(vm\.\w+)=(\d+)$/;
+/** `thp_obtained_of_64`, `nr_hugepages_obtained_of_300`. */
+const OBTAINED = /_obtained_of_\d+$/;
 const WITHHELD = "withheld";
 
 /** Throws `InputError`, naming `place`, where a file is missing or of the wrong size. */
@@ -66,6 +70,7 @@ export function readCompactionRecord(place: string, files: RecordFiles): Compact
     trace: files.trace === null || isWithheld ? null : parseTrace(files.trace),
     ownerAfter: after === undefined || isWithheld ? null : pagemapFrames(after),
     vmstatDelta: isCounts(delta) ? delta : null,
+    hugePagesObtained: obtainedOf(json),
   };
 }
 
@@ -146,6 +151,11 @@ function column(
 function sysctlOf(line: string): [string, number][] {
   const match = SYSCTL.exec(line);
   return match === null ? [] : [[match[1], Number(match[2])]];
+}
+
+function obtainedOf(json: Record<string, unknown>): number | null {
+  const found = Object.entries(json).find(([name]) => OBTAINED.test(name));
+  return typeof found?.[1] === "number" ? found[1] : null;
 }
 
 function asObject(place: string, json: unknown): Record<string, unknown> {

@@ -2,9 +2,10 @@
  * Runs a recorded compaction on our engine and compares event by event, frame by frame.
  *
  * The recorded machine is built with its true reference counts, orders and pageblock types, the
- * sysctls of the setup are applied, and `compact_memory` runs with real bytes in every page. Equal
- * means: each scanner reported the same ranges and took as many pages, in the same order, and every
- * page of the owner ended in the same frame.
+ * sysctls of the setup are applied, and what started the compaction is done again, with real bytes
+ * in every page. For `compact_memory` equal means: each scanner reported the same ranges and took
+ * as many pages, in the same order, and every page of the owner ended in the same frame. For huge
+ * pages `judge-huge.ts` says what it means.
  */
 import { compactMemory } from "../callers/compaction/compact-zone.ts";
 import type { CompactSysctl } from "../callers/compaction/control.ts";
@@ -18,6 +19,9 @@ import { machineFromSnapshot } from "../snapshot/machine-from-snapshot.ts";
 import { NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE } from "../vm/pte.ts";
 import { type CompactionRecord, OWNER } from "./compaction-record.ts";
+import { freedOrder } from "./freed-order.ts";
+import { hugeTriggerOf, obtainHugePages } from "./huge-triggers.ts";
+import { compareHuge, whyHugeDiffers } from "./judge-huge.ts";
 import { type IsolateEvent, isolateEvents, type KernelEvent } from "./kernel-trace.ts";
 import type { RecordResult } from "./result.ts";
 
@@ -45,9 +49,9 @@ interface Got {
 }
 
 /** Why a record cannot be run, or null. */
-export function whyNot(record: CompactionRecord): string | null {
-  if (record.trigger === COMPACT_MEMORY_TRIGGER) return null;
-  return `no caller yet for this trigger: ${record.trigger}`;
+export function whyNot({ trigger }: CompactionRecord): string | null {
+  if (trigger === COMPACT_MEMORY_TRIGGER || hugeTriggerOf(trigger) !== null) return null;
+  return `no caller for this trigger: ${trigger}`;
 }
 
 export function cannotReplay(record: CompactionRecord, area: string, why: string): RecordResult {
@@ -55,31 +59,55 @@ export function cannotReplay(record: CompactionRecord, area: string, why: string
 }
 
 export function replayCompaction(record: CompactionRecord, area: string): CompactionReplay {
-  const { snapshot, refcounts, pageblockFlags } = record.before;
-  const machine = machineFromSnapshot(snapshot, { contents: "bytes", refcounts, pageblockFlags });
-  machine.sysctl = applySysctls(record.sysctls);
+  const machine = recordedMachine(record);
   const filled = fillContents(machine, SEED);
   const before = machine.mem.events.vmstat.snapshot();
   const trace = new EventList();
   machine.mem.events.trace = trace;
-  runToEnd(compactMemory(machine.vm, machine.sysctl));
+  const trigger = hugeTriggerOf(record.trigger);
+  let obtained = 0;
+  if (trigger === null) runToEnd(compactMemory(machine.vm, machine.sysctl));
+  else obtained = obtainHugePages(machine, trigger);
   machine.mem.events.trace = null;
   const { mismatched } = verifyContents(machine, SEED, filled);
   checkInvariants(machine);
   const owner = ownerFrames(machine);
-  const got = compare(record, trace.events, owner, deltaOf(machine, before));
-  const why =
-    mismatched > 0
-      ? `${mismatched} pages with wrong contents`
-      : whyDiffers(record, trace.events, got);
+  const { events } = trace;
+  const delta = deltaOf(machine, before);
+  const got = compare(record, events, owner, delta);
+  const huge = compareHuge(obtained, events, record.trace ?? []);
+  let why =
+    trigger === null
+      ? whyDiffers(record, events, got)
+      : whyHugeDiffers(trigger, huge, record.hugePagesObtained, delta, record.vmstatDelta);
+  if (mismatched > 0) why = `${mismatched} pages with wrong contents`;
   const isKnown = record.trace !== null || record.ownerAfter !== null;
-  const result = mismatched > 0 || why !== "" ? "differ" : isKnown ? "agree" : "unknown";
-  const expected = expectedOf(record);
+  const result = why !== "" ? "differ" : isKnown ? "agree" : "unknown";
   return {
-    result: { id: record.id, area, result, expected, got, why },
-    trace: trace.events.filter(({ name }) => isTraced(record, name)),
+    result: {
+      id: record.id,
+      area,
+      result,
+      expected: expectedOf(record),
+      got: trigger === null ? got : { ...huge, ...got },
+      why,
+    },
+    trace: events.filter(({ name }) => isTraced(record, name)),
     owner,
   };
+}
+
+function recordedMachine(record: CompactionRecord): Machine {
+  const { snapshot, refcounts, pageblockFlags } = record.before;
+  const [owner] = snapshot.pagemaps;
+  const machine = machineFromSnapshot(snapshot, {
+    contents: "bytes",
+    refcounts,
+    pageblockFlags,
+    ...(owner !== undefined && { freedLast: freedOrder(snapshot, owner.pfns) }),
+  });
+  machine.sysctl = applySysctls(record.sysctls);
+  return machine;
 }
 
 /** Entries of page tables were traced in some records only; where not, ours are left out too. */
@@ -184,7 +212,9 @@ function deltaOf(machine: Machine, before: Record<string, number>): Record<strin
 }
 
 function expectedOf(record: CompactionRecord): unknown {
+  const { hugePagesObtained } = record;
   return {
+    ...(hugePagesObtained !== null && { obtained: hugePagesObtained }),
     events: record.trace === null ? null : isolateEvents(record.trace).length,
     vmstat_delta: record.vmstatDelta,
   };
