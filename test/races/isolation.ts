@@ -160,7 +160,7 @@ export const isolationRaces: readonly Race[] = [
       {
         what: "the scanner takes hold of a page that nobody has",
         file: "src/callers/compaction/isolate-migratepages.ts",
-        text: "if (mem.refcount[folio] === 0) return false;",
+        text: 'if (mem.refcount[folio] === 0) return "stays";',
         replacement: "",
         says: /free of a page with flags/,
       },

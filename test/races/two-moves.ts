@@ -42,7 +42,7 @@ export const twoMovesRaces: readonly Race[] = [
       {
         what: "a mover goes on without the lock that it did not get",
         file: "src/migrate/unmap.ts",
-        text: 'if (patience === "tries" || mode === "async") return "EAGAIN";',
+        text: 'if (patience === "tries" || mode === "async" || mem.memalloc) return "EAGAIN";',
         replacement: "if (false)",
         says: /unlock of a folio that is not locked/,
       },
