@@ -48,7 +48,7 @@ export function freeMachine(pageCount: number, frames: Frames, nodes = 1): Machi
   const { mem } = machine;
   mem.flags.fill(0);
   mem.pageblockFlags.fill(MIGRATE.movable);
-  for (let pfn = pageCount - 1024; pfn >= 0; pfn -= 1024) {
+  for (let pfn = 0; pfn < pageCount; pfn += 1024) {
     placeFreeBlock(mem, mem.zoneOf(pfn as Pfn), pfn as Pfn, 10, MIGRATE.movable);
   }
   return machine;

@@ -50,7 +50,7 @@ function freeAll({ mem }: Machine): void {
   mem.flags.fill(0);
   mem.pageblockFlags.fill(MIGRATE.movable);
   const block = 1 << LARGEST_ORDER;
-  for (let pfn = mem.pageCount - block; pfn >= 0; pfn -= block) {
+  for (let pfn = 0; pfn < mem.pageCount; pfn += block) {
     placeFreeBlock(mem, mem.zoneOf(pfn as Pfn), pfn as Pfn, LARGEST_ORDER, MIGRATE.movable);
   }
 }
