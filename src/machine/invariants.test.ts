@@ -8,6 +8,7 @@ import { lruLink } from "../memory/lru-list.ts";
 import { MAPPING_MOVABLE, mappingWord } from "../memory/mapping-word.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { chargeFolio, enablePageExt } from "../memory/page-ext.ts";
 import { PG } from "../memory/page-flags.ts";
 import { freePages } from "../memory/page-free.ts";
 import { listAdd, listDel, listFirst } from "../memory/page-list.ts";
@@ -382,6 +383,24 @@ const REFERENCES: readonly Corruption[] = [
   },
 ];
 
+const CHARGES: readonly Corruption[] = [
+  {
+    what: "a cgroup that is charged for more than it pays for",
+    says: /cgroup 2: 1 pages, charged 2/,
+    corrupt({ machine, anon }) {
+      chargeFolio(machine.mem, anon.folio, 2);
+      enablePageExt(machine.mem).charged[2]++;
+    },
+  },
+  {
+    what: "a charge for a page that is free",
+    says: /page \d+: cgroup 2 pays for it, and it is free/,
+    corrupt({ machine }) {
+      enablePageExt(machine.mem).memcg[nobodysPage(machine)] = 2;
+    },
+  },
+];
+
 const MOVABLE: readonly Corruption[] = [
   {
     what: "a page of a driver that is not there",
@@ -487,7 +506,7 @@ const MERGED: readonly Corruption[] = [
   },
 ];
 
-const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES, MOVABLE, MERGED];
+const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES, CHARGES, MOVABLE, MERGED];
 
 test("nothing is wrong with a machine that has something of every kind", () => {
   const { machine, pcpPage } = newScene();

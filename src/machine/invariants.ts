@@ -46,6 +46,7 @@ export const INVARIANTS: readonly Invariant[] = [
   { name: "map counts are the page table entries", check: checkMapcounts },
   { name: "files and their folios name each other, and are counted", check: checkFiles },
   { name: "every reference has a holder", check: checkReferences },
+  { name: "what cgroups pay for is what is charged to them", check: checkCharges },
   { name: "a movable page is its driver's alone", check: checkMovable },
   {
     name: "merged pages and their nodes name each other, and each mapping is known",
@@ -236,6 +237,20 @@ function checkFiles({ mem, vm }: Machine): string | null {
       return `node ${node.id}: ${counts} file and shmem pages, counted ${counted}`;
   }
   return null;
+}
+
+function checkCharges({ mem }: Machine): string | null {
+  if (mem.pageExt === null) return null;
+  const { memcg, charged } = mem.pageExt;
+  const found = new Array<number>(charged.length).fill(0);
+  for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+    if (memcg[pfn] === 0) continue;
+    if (mem.refcount[pfn] === 0)
+      return `page ${pfn}: cgroup ${memcg[pfn]} pays for it, and it is free`;
+    found[memcg[pfn]] = (found[memcg[pfn]] ?? 0) + folioNrPages(mem, pfn as Folio);
+  }
+  const wrong = found.findIndex((pages, cgroup) => pages !== (charged[cgroup] ?? 0));
+  return wrong === -1 ? null : `cgroup ${wrong}: ${found[wrong]} pages, charged ${charged[wrong]}`;
 }
 
 /** References of a folio: its entries, its owner, its private state, a batch, and holds. */

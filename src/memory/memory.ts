@@ -14,6 +14,7 @@ import type { Frames } from "./frames.ts";
 import { LruBatches } from "./lru-batch.ts";
 import { type Folio, Memmap, type Pfn } from "./memmap.ts";
 import { LRU_NAMES, Node } from "./node.ts";
+import type { PageExt } from "./page-ext.ts";
 import { PG } from "./page-flags.ts";
 import type { Shrinker } from "./shrinker.ts";
 import { listsPerZone, Zone, type ZoneShape } from "./zone.ts";
@@ -51,6 +52,8 @@ export class Memory extends Memmap {
   readonly lruBatches: readonly LruBatches[];
   /** The release of Linux that this machine acts as. */
   profile: KernelProfile = PROFILES["6.1"];
+  /** Cgroups, allocators and last users of pages, on machines that keep them. */
+  pageExt: PageExt | null = null;
   /** Empty what the rooms above keep for one processor; called with every drain of all batches. */
   readonly cpuDrains: ((cpu: number) => void)[] = [];
   /** By the id in a KSM mapping word: the merged folio. A move redirects it. */

@@ -15,6 +15,7 @@ import { lruUnlink } from "./lru-list.ts";
 import { MAPPING_FLAGS } from "./mapping-word.ts";
 import { type Folio, NOT_LINKED, type Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
+import { forgetPageExt } from "./page-ext.ts";
 import { PAGE_FLAGS_CHECK_AT_FREE, PG } from "./page-flags.ts";
 import { pageblockMigratetype } from "./pageblock.ts";
 import { freeToPcp, pcpAllowedOrder } from "./pcp.ts";
@@ -32,6 +33,7 @@ export function freeFolio(mem: Memory, folio: Folio): void {
     mem.nodeOf(folio).mlockedPages -= 1 << order;
     mem.events.count(VM_EVENT.unevictable_pgs_cleared, 1 << order);
   }
+  if (mem.pageExt !== null) forgetPageExt(mem, mem.pageExt, folio);
   if (order > 0) {
     folioUnqueueDeferredSplit(mem, folio);
     unprepCompound(mem, folio);

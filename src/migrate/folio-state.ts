@@ -15,6 +15,7 @@ import { folioTestKsm, MAPPING_KSM, mappingId } from "../memory/mapping-word.ts"
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
+import { migrateLastCpupid, migrateOwnerAndCharge } from "./page-ext.ts";
 
 /** Flags that `dst` gets and `src` keeps. `dirty` is left on an anonymous source. */
 const COPIED_FLAGS =
@@ -48,6 +49,7 @@ export function folioMigrateFlags(mem: Memory, dst: Folio, src: Folio): void {
     taken |= PG.unevictable;
     cleared |= PG.unevictable;
   }
+  if (mem.pageExt !== null) migrateLastCpupid(mem, mem.pageExt, dst, src);
   if (folioTestKsm(mem, src)) migrateKsm(mem, dst, src);
   if ((old & PG.swapbacked) !== 0) cleared |= PG.swapcache;
   flags[dst] |= taken;
@@ -56,6 +58,7 @@ export function folioMigrateFlags(mem: Memory, dst: Folio, src: Folio): void {
   // A writeback that never ended would clear the alias of readahead: so it comes before.
   if ((flags[dst] & PG.writeback) !== 0) folioClearWriteback(mem, dst);
   flags[dst] |= old & PG.readahead;
+  if (mem.pageExt !== null) migrateOwnerAndCharge(mem, mem.pageExt, dst, src);
 }
 
 /** The node of a merged page follows it; whoever reads the old frame there finds no node. */

@@ -24,6 +24,7 @@ import type { Vm } from "../vm/vm.ts";
 import { fallbackMigrateFolio, migrateFolio } from "./callbacks.ts";
 import type { MigrateRun } from "./migrate-run.ts";
 import { moveMovablePage } from "./move-movable.ts";
+import { noteMigrateReason } from "./page-ext.ts";
 import { giveUp, migrateFolioDone } from "./unmap.ts";
 
 /** Moves an unmapped, locked `src` to `run.dst` and unlocks both. */
@@ -56,6 +57,7 @@ export function* tryToMoveUnmapped(run: MigrateRun, src: Folio): Blocking<Migrat
   }
   if (wasMapped) yield* removeMigrationPtes(vm, src, dst);
   unlockBoth(vm, dst, src, record);
+  if (mem.pageExt !== null) noteMigrateReason(mem, mem.pageExt, dst, run.reason);
   folioPut(mem, dst);
   listDel(mem, src);
   migrateFolioDone(run, src);

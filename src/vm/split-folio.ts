@@ -11,6 +11,7 @@ import { folioUnqueueDeferredSplit } from "../memory/deferred-split.ts";
 import { folioMapcount, folioMapped, folioNrPages, unprepCompound } from "../memory/folio.ts";
 import { folioRefFreeze, folioRefUnfreeze } from "../memory/folio-ref.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
+import { splitPageExt } from "../memory/page-ext.ts";
 import { PG } from "../memory/page-flags.ts";
 import { listAddTail } from "../memory/page-list.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
@@ -110,6 +111,7 @@ function makeFolios(
     mapping?.folios.split(mem.index[folio], folio, pages);
   }
   folioRefUnfreeze(mem, folio, references);
+  if (mem.pageExt !== null) splitPageExt(mem.pageExt, folio, pages);
   for (let at = 1; at < pages; at++) {
     const page = (folio + at) as Pfn;
     const offset = mem.index[folio] + at;
