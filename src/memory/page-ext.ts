@@ -26,7 +26,7 @@ export class PageExt {
   readonly owner: Uint32Array;
   /** By page: why it was last migrated, as a number of the trace's order, or -1. */
   readonly migrateReason: Int8Array;
-  /** By folio: processor and process that touched it last, or -1. Linux: `folio_xchg_last_cpupid()`. */
+  /** By folio: the processor and process that touched it last, or -1. Linux: `_last_cpupid`. */
   readonly lastCpupid: Int32Array;
   /** Pages that each cgroup pays for, by its number. Linux: `memcg->memory`. */
   readonly charged: number[] = [];
