@@ -9,8 +9,10 @@
  *
  * Per entry, under the page table lock: clear and flush, harvest, count the slot, give up
  * exclusiveness (not that of a pinned page), new entry, mapcount down and reference put. Callers
- * hold the folio's lock and look at `folioMapped` themselves: success is nothing else. Entries
- * that map a large folio whole must have been split. Linux: `try_to_unmap()`, mm/rmap.c, 6.1.
+ * hold the folio's lock and look at `folioMapped` themselves: success is nothing else. An entry
+ * that maps a huge folio whole is split first. A page that KSM has merged stays mapped.
+ *
+ * Linux: `try_to_unmap()` with TTU_SPLIT_HUGE_PMD, mm/rmap.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
 import { folioMapcount, folioMapped, folioNrPages } from "../memory/folio.ts";
@@ -21,10 +23,11 @@ import { mlockDrain, mlockFolio } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
 import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Steps } from "../sched/blocking.ts";
+import { splitHugePmd } from "./huge/split-pmd.ts";
 import { VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
-import { removeRmap, rmapEntry, rmapVmas } from "./rmap.ts";
+import { removeRmap, rmapEntry, rmapHugeEntry, rmapVmas } from "./rmap.ts";
 import { folioSwapEntry, folioTestSwapcache } from "./swap/swap-cache.ts";
 import type { SwapEntry } from "./swap/swap-entry.ts";
 import type { Vm } from "./vm.ts";
@@ -43,6 +46,7 @@ export function* tryToUnmap(
   const pages = folioNrPages(mem, folio);
   const offset = mem.index[folio];
   for (const vma of rmapVmas(vm, folio)) {
+    if (pages === HUGE_PAGES) splitHugeMapping(vm, vma, folio);
     for (let at = 0; at < pages; at++) {
       yield "try-to-unmap-entry";
       const entry = rmapEntry(vma, offset + at);
@@ -56,6 +60,13 @@ export function* tryToUnmap(
     }
     if (!folioMapped(mem, folio)) return;
   }
+}
+
+/** A mapping that mlock keeps is split in vain: the kernel does so too. */
+function splitHugeMapping(vm: Vm, vma: Vma, folio: Folio): void {
+  const entry = rmapHugeEntry(vma, vm.mem.index[folio]);
+  if (entry === NO_ENTRY || !mapsPage(vm, entry, folio)) return;
+  splitHugePmd(vm, vma, vma.startVpn + (vm.mem.index[folio] - vma.pgoff));
 }
 
 function mapsPage(vm: Vm, entry: number, page: number): boolean {

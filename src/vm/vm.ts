@@ -5,10 +5,11 @@
  * address space's. Functions of this room and of those above take a `Vm` first.
  */
 import { assert } from "../base/assert.ts";
-import type { Folio, Pfn } from "../memory/memmap.ts";
+import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
+import type { Blocking } from "../sched/blocking.ts";
 import { FileMappers } from "./file-map.ts";
 import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
 import { Ksm } from "./ksm/ksm.ts";
@@ -39,6 +40,12 @@ export class Vm {
   swap: Swap | null = null;
 
   readonly ksm: Ksm = new Ksm();
+  /**
+   * Frees what can be freed of a list of isolated folios, whatever their age; the others stay on
+   * it. Supplied by reclaim; without it none is freed. Linux: `reclaim_pages()`.
+   */
+  reclaimPages: ((list: PageList) => Blocking<void>) | null = null;
+
   /** Made when it is first read from. */
   zeroPage: Pfn | null = null;
 

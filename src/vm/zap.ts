@@ -104,7 +104,7 @@ function zapHuge(vm: Vm, vma: Vma, vpn: number): void {
 }
 
 /** Empties an entry that names a slot in swap. */
-function zapSwapEntry({ swap, tables }: Vm, vma: Vma, entry: number): void {
+export function zapSwapEntry({ swap, tables }: Vm, vma: Vma, entry: number): void {
   assert(swap !== null, "a swap entry on a machine without swap:", entry);
   const slot = tables.pfn(entry) as SwapEntry;
   tables.set(entry, 0, PTE_NONE);

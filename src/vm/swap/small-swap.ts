@@ -46,7 +46,12 @@ export type PageOutOutcome = "freed" | "cached" | "kept";
 /** Takes one folio out to swap. Linux: `shrink_folio_list()`. */
 export function* pageOut(vm: Vm, folio: Folio): Blocking<PageOutOutcome> {
   const { mem } = vm;
-  if (!folioIsolateLru(mem, folio)) return "kept";
+  return folioIsolateLru(mem, folio) ? yield* pageOutIsolated(vm, folio) : "kept";
+}
+
+/** The same for a folio that is isolated; it goes back to the LRU if it stays. */
+export function* pageOutIsolated(vm: Vm, folio: Folio): Blocking<PageOutOutcome> {
+  const { mem } = vm;
   if (!folioTrylock(mem, folio)) {
     folioPutbackLru(mem, folio);
     return "kept";
