@@ -11,6 +11,7 @@ import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { FileMappers } from "./file-map.ts";
+import { hugePageShrinkers } from "./huge/shrinkers.ts";
 import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
 import { Ksm } from "./ksm/ksm.ts";
 import { AnonVma, Mm, VM, Vma, type VmaRange } from "./mm.ts";
@@ -58,6 +59,7 @@ export class Vm {
     this.mem = mem;
     this.cache = new PageCache(mem);
     this.cache.mappers = new FileMappers(this);
+    mem.shrinkers.push(...hugePageShrinkers(this));
   }
 
   createMm(name: string): Mm {
