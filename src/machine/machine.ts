@@ -60,6 +60,15 @@ export class Machine {
     this.pins.set(folio, (this.pins.get(folio) ?? 0) + 1);
   }
 
+  /** Gives `count` references of the folio back, which were held from outside. */
+  releaseHold(folio: Folio, count: number): void {
+    const held = this.holds.get(folio) ?? 0;
+    assert(count > 0 && count <= held, "more references released than held:", folio, count, held);
+    if (count === held) this.holds.delete(folio);
+    else this.holds.set(folio, held - count);
+    folioPutRefs(this.mem, folio, count);
+  }
+
   /** Gives every reference held from outside back; the kernel's own pages lose their marks. */
   dropHolds(): void {
     const { mem } = this;

@@ -32,6 +32,8 @@ export const AS = {
   largeFolioSupport: 0x40,
   /** New folios have swap for storage: shmem, which sets that itself in Linux. */
   swapBacked: 0x100,
+  /** The kernel must not read the bytes. 6.1 knows such VMAs by vm_ops; later AS_INACCESSIBLE. */
+  inaccessible: 0x200,
   /** `releaseFolio` is called for folios without private state too. */
   releaseAlways: 0x80,
 } as const;

@@ -54,6 +54,9 @@ export class PageCache implements SharedByFiles {
   ): AddressSpace {
     const mapping = new AddressSpace(this.mappings.length, name, ops, this, traits);
     this.mappings.push(mapping);
+    if ((mapping.flags & AS.unevictable) !== 0) {
+      this.mem.unevictableMappings.add(mappingWord(mapping.id, 0));
+    }
     return mapping;
   }
 

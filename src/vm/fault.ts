@@ -17,6 +17,7 @@ import type { Pfn } from "../memory/memmap.ts";
 import { folioAllocGfp } from "../memory/page-alloc.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { mapNewAnonymous, writeFault } from "./copy-on-write.ts";
+import { driverFault } from "./driver-pages.ts";
 import { fileFault, sharedWriteFault } from "./file-fault.ts";
 import { hugeAnonymousFault, hugeWriteFault, mayFaultHuge } from "./huge/fault.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
@@ -95,6 +96,8 @@ export function* userPage(
       if (outcome === "SIGBUS") return "SIGBUS";
     } else if ((bits & PTE.present) !== 0 && (bits & PTE.special) === 0) {
       if ((yield* presentFault(vm, vma, vpn, entry)) === "SIGBUS") return "SIGBUS";
+    } else if (vma.driver !== null) {
+      if (!driverFault(vm, vma, vpn)) return "SIGBUS";
     } else if (vma.mapping !== null) {
       const { mapping } = vma;
       if ((yield* fileFault(vm, vma, mapping, vpn, access)) === "SIGBUS") return "SIGBUS";

@@ -45,6 +45,7 @@ function forkVma(vm: Vm, child: Mm, vma: Vma): Vma {
     if (vma.anonVma !== null) vm.joinAnonVma(copy, vma.anonVma);
     return copy;
   }
+  if (vma.driver !== null) return vm.mapDriver(child, vma, vma.driver, flags);
   assert(vma.anonVma !== null, "anonymous memory without anon_vma at", vma.startVpn);
   return vm.mapAnonymousAlong(child, vma, vma.anonVma, flags);
 }

@@ -7,6 +7,7 @@
  * Linux: `struct mm_struct`, `struct vm_area_struct`, `struct anon_vma`.
  */
 import { assert } from "../base/assert.ts";
+import type { Pfn } from "../memory/memmap.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { RwSemaphore } from "../sched/rw-semaphore.ts";
 import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
@@ -62,6 +63,8 @@ export class Vma {
   anonVma: AnonVma | null = null;
   /** The mapped file, or null for anonymous memory. */
   readonly mapping: AddressSpace | null;
+  /** Whose memory it maps, if it is neither a file's nor anonymous. */
+  driver: DriverMapping | null = null;
 
   constructor(mm: Mm, range: VmaRange, flags: number, mapping: AddressSpace | null) {
     assert(range.startVpn < range.endVpn, "a VMA of no pages at", range.startVpn);
@@ -73,6 +76,19 @@ export class Vma {
     this.flags = flags;
     this.mapping = mapping;
   }
+}
+
+/** A driver's part in a mapping of its memory. Linux: `struct vm_operations_struct`. */
+export interface DriverMapping {
+  /** As /proc/PID/maps shows it. */
+  readonly name: string;
+  /** The page at an offset, when it is first used; missing where all are mapped from the start. */
+  readonly fault?: (pgoff: number) => Pfn | null;
+}
+
+/** Linux: `vma_is_anonymous()`. */
+export function vmaIsAnonymous({ mapping, driver }: Vma): boolean {
+  return mapping === null && driver === null;
 }
 
 export interface VmaRange {

@@ -14,7 +14,7 @@ import { FileMappers } from "./file-map.ts";
 import { hugePageShrinkers } from "./huge/shrinkers.ts";
 import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
 import { Ksm } from "./ksm/ksm.ts";
-import { AnonVma, Mm, VM, Vma, type VmaRange } from "./mm.ts";
+import { AnonVma, type DriverMapping, Mm, VM, Vma, type VmaRange } from "./mm.ts";
 import { PageTables } from "./page-tables.ts";
 import type { Swap } from "./swap/swap.ts";
 
@@ -95,6 +95,14 @@ export class Vm {
     return vma;
   }
 
+  /** Maps a driver's memory; the driver inserts the pages. */
+  mapDriver(mm: Mm, range: VmaRange, driver: DriverMapping, flags: number = VM.read): Vma {
+    const vma = new Vma(mm, range, flags | VM.shared, null);
+    vma.driver = driver;
+    insertVma(mm, vma);
+    return vma;
+  }
+
   /** Maps anonymous memory that another process shares: what fork leaves behind. */
   mapAnonymousAlong(mm: Mm, range: VmaRange, anonVma: AnonVma, flags: number): Vma {
     const vma = new Vma(mm, range, flags, null);
@@ -115,6 +123,7 @@ export class Vm {
     splitHugePmdAtBoundary(this, vma, vpn);
     vma.endVpn = vpn;
     const part = new Vma(mm, upper, flags, mapping);
+    part.driver = vma.driver;
     insertVma(mm, part);
     if (mapping !== null) this.fileVmas[mapping.id].add(part);
     if (anonVma !== null) this.joinAnonVma(part, anonVma);
@@ -140,6 +149,7 @@ export class Vm {
   /** A second VMA for pages of `vma`, behind it in the reverse map's order. Linux: `copy_vma()`. */
   copyVma(vma: Vma, range: VmaRange): Vma {
     const copy = new Vma(vma.mm, range, vma.flags, vma.mapping);
+    copy.driver = vma.driver;
     insertVma(vma.mm, copy);
     if (vma.mapping !== null) this.fileVmas[vma.mapping.id].add(copy);
     if (vma.anonVma !== null) this.joinAnonVma(copy, vma.anonVma);

@@ -1,0 +1,28 @@
+/**
+ * memfd_secret: memory that its processes see and the kernel does not.
+ *
+ * The pages are out of the kernel's own map: it can neither read nor copy them. They stay in memory
+ * (the mapping is unevictable, its VMAs are locked), nobody gets at them through a process
+ * (`followPage` finds nothing), and they do not move. What leaves the file is zeroed first, as it
+ * comes back into the kernel's map. Linux: mm/secretmem.c, 6.1.
+ */
+import { type AddressSpace, type AddressSpaceOperations, AS } from "../pagecache/address-space.ts";
+import type { PageCache } from "../pagecache/page-cache.ts";
+
+/** Linux: `secretmem_aops`. */
+const SECRETMEM_AOPS: AddressSpaceOperations = {
+  *migrateFolio() {
+    // The bytes cannot be copied, however often somebody asks.
+    yield "secretmem-refuses";
+    return "EBUSY";
+  },
+  freeFolio(mem, folio) {
+    mem.frames.clear(folio);
+  },
+};
+
+/** A new file without pages. Linux: `memfd_secret()`. */
+export function createSecretmem(cache: PageCache): AddressSpace {
+  const flags = AS.unevictable | AS.inaccessible;
+  return cache.createMapping("secretmem", SECRETMEM_AOPS, { flags });
+}
