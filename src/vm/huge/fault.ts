@@ -19,7 +19,7 @@ import { type Folio, type Pfn, setFlag, testFlag } from "../../memory/memmap.ts"
 import { folioAllocGfp } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
 import type { Blocking } from "../../sched/blocking.ts";
-import { VM, type Vma } from "../mm.ts";
+import { VM, type Vma, vmaIsAnonymous } from "../mm.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "../page-tables.ts";
 import { PTE } from "../pte.ts";
 import { addRmapHuge, setAnonOwner } from "../rmap.ts";
@@ -30,7 +30,7 @@ import { HUGE_ORDER, mmGetHugeZeroPage } from "./zero-page.ts";
 /** Whether a fault there may map a huge page. Linux: `hugepage_vma_check()` and what follows. */
 export function mayFaultHuge(vm: Vm, vma: Vma, vpn: number): boolean {
   const { enabled } = vm.thp;
-  if (enabled === "never" || vma.anonVma === null) return false;
+  if (enabled === "never" || !vmaIsAnonymous(vma)) return false;
   if ((vma.flags & (VM.nohugepage | VM.io | VM.incompleteStack)) !== 0) return false;
   if (enabled === "madvise" && (vma.flags & VM.hugepage) === 0) return false;
   const start = hugeStart(vpn);
