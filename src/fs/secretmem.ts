@@ -6,16 +6,24 @@
  * (`followPage` finds nothing), and they do not move. What leaves the file is zeroed first, as it
  * comes back into the kernel's map. Linux: mm/secretmem.c, 6.1.
  */
-import { type AddressSpace, type AddressSpaceOperations, AS } from "../pagecache/address-space.ts";
+import {
+  type AddressSpace,
+  type AddressSpaceOperations,
+  AS,
+  type MigrateOutcome,
+} from "../pagecache/address-space.ts";
 import type { PageCache } from "../pagecache/page-cache.ts";
+import type { Steps } from "../sched/blocking.ts";
+
+/** The bytes cannot be copied, however often somebody asks. */
+function* secretmemMigrateFolio(): Steps<MigrateOutcome> {
+  yield "secretmem-refuses";
+  return "EBUSY";
+}
 
 /** Linux: `secretmem_aops`. */
 const SECRETMEM_AOPS: AddressSpaceOperations = {
-  *migrateFolio() {
-    // The bytes cannot be copied, however often somebody asks.
-    yield "secretmem-refuses";
-    return "EBUSY";
-  },
+  migrateFolio: secretmemMigrateFolio,
   freeFolio(mem, folio) {
     mem.frames.clear(folio);
   },

@@ -75,6 +75,8 @@ function visitPages(vm: Vm, seed: number, visit: (pfn: Pfn, key: number) => void
     if (mm === undefined) continue;
     const owner = mix32(seed ^ (PROCESSES + mm.id));
     for (const vma of mm.vmas) {
+      // What a driver has there is the driver's affair, and never moves.
+      if (vma.driver !== null) continue;
       forEachMapped(vm, vma, (pfn, vpn) => {
         // A private mapping of a file has copies of its own beside the file's pages.
         if ((vma.flags & VM.shared) === 0) visitOnce(pfn, owner, vpn);

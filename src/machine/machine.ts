@@ -69,13 +69,18 @@ export class Machine {
     folioPutRefs(this.mem, folio, count);
   }
 
+  /** Devices let go of all that they have pinned. */
+  dropPins(): void {
+    for (const [folio, count] of this.pins) {
+      for (let pin = 0; pin < count; pin++) folioUnpin(this.mem, folio as Folio);
+    }
+    this.pins.clear();
+  }
+
   /** Gives every reference held from outside back; the kernel's own pages lose their marks. */
   dropHolds(): void {
     const { mem } = this;
-    for (const [folio, count] of this.pins) {
-      for (let pin = 0; pin < count; pin++) folioUnpin(mem, folio as Folio);
-    }
-    this.pins.clear();
+    this.dropPins();
     for (const [page, count] of this.holds) {
       const folio = page as Folio;
       const end = folio + folioNrPages(mem, folio);

@@ -8,11 +8,12 @@
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/input-error.ts";
 import type { Machine } from "../machine/machine.ts";
+import { MIGRATE, PAGE_SIZE } from "../memory/constants.ts";
 import { pageFolio } from "../memory/folio.ts";
 import { folioGet, folioPut, folioTryPin } from "../memory/folio-ref.ts";
 import { folioAddLru } from "../memory/lru.ts";
-import type { Folio } from "../memory/memmap.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import type { Folio, Pfn } from "../memory/memmap.ts";
+import { allocPages, folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { migrateFolio } from "../migrate/callbacks.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
@@ -20,9 +21,9 @@ import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { anonymousFault, userPage } from "../vm/fault.ts";
 import { forkMm } from "../vm/fork.ts";
-import type { Mm, Vma, VmaRange } from "../vm/mm.ts";
+import { type Mm, VM, type Vma, type VmaRange } from "../vm/mm.ts";
 import { credentialsOf, type Process } from "../vm/process.ts";
-import { PTE } from "../vm/pte.ts";
+import { PTE, PTE_NONE } from "../vm/pte.ts";
 import { addRmap } from "../vm/rmap.ts";
 import { exitMm, unmapRange } from "../vm/zap.ts";
 import { machineN4 } from "./machine-n4.ts";
@@ -46,7 +47,11 @@ export class CallWorld {
   caller: Process;
   /** What setup and description tell of the call's arguments, of this record. */
   args: ToldArguments = { ...UNTOLD };
+  /** The file that clauses without a name go on about. */
+  file: { readonly mapping: AddressSpace; readonly pages: number } | null = null;
   private nextVpn = 0;
+  private readonly held: Map<string, { readonly folio: Folio; readonly count: number }[]> =
+    new Map();
   /** Whether how much of a node is free decides what is left of the outcome. */
   memoryIsShort = false;
 
@@ -128,33 +133,56 @@ export class CallWorld {
 
   /** Shared memory: pages of a file of tmpfs, each mapped and written on that node. */
   mapShmem(name: string, count: string | undefined, node: number): AddressSpace {
-    const { vm } = this.machine;
-    const { mem } = vm;
-    const mapping = vm.cache.createMapping(`shmem ${name}`, { migrateFolio });
     const pages = Number(count ?? this.sizes.get(name) ?? 1);
-    for (let offset = 0; offset < pages; offset++) {
-      const folio = folioAlloc(mem, movableRequest(node));
-      if (folio === null) return mapping;
-      mem.flags[folio] |= PG.swapbacked | PG.uptodate | PG.dirty;
-      filemapAddFolio(mem, mapping, folio, offset);
-      folioAddLru(mem, folio);
-      folioPut(mem, folio);
-    }
+    const mapping = this.createShmem(pages);
+    this.fillFile(mapping, node, all(pages), PG.swapbacked | PG.dirty);
     this.mapFile(name, mapping, pages);
     return mapping;
   }
 
-  /** Maps all of a file and enters every page. */
-  mapFile(name: string, mapping: AddressSpace, pages: number): void {
+  /** A file of tmpfs without pages; the next sentence may map it. */
+  createShmem(pages: number): AddressSpace {
+    const sizeBytes = pages * PAGE_SIZE;
+    const ops = { migrateFolio };
+    const mapping = this.machine.vm.cache.createMapping("shmem", ops, { sizeBytes });
+    this.file = { mapping, pages };
+    return mapping;
+  }
+
+  /** Enters new pages into a file, from a node and with these flags besides. */
+  fillFile(mapping: AddressSpace, node: number, offsets: readonly number[], flags: number): void {
+    const { mem } = this.machine;
+    for (const offset of offsets) {
+      const folio = folioAlloc(mem, movableRequest(node));
+      assert(folio !== null, "no memory for a file's page on node", node);
+      mem.flags[folio] |= PG.uptodate | flags;
+      filemapAddFolio(mem, mapping, folio, offset);
+      folioAddLru(mem, folio);
+      folioPut(mem, folio);
+    }
+  }
+
+  /** Maps all of a file, shared, and enters every page that is there. */
+  mapFile(name: string, mapping: AddressSpace, pages: number, flags?: number): Region {
+    const range = { ...this.freeRange(pages), pgoff: 0 };
+    const vma = this.machine.vm.mapFile(this.self, range, mapping, flags);
+    const region = this.nameRegion(name, { mm: this.self, startVpn: vma.startVpn, pages });
+    this.mapPages(region);
+    return region;
+  }
+
+  /** Enters the pages of a region's file that are there and not mapped, as fault-around does. */
+  mapPages({ mm, startVpn, pages }: Region): void {
     const { vm } = this.machine;
-    const vma = vm.mapFile(this.self, { ...this.freeRange(pages), pgoff: 0 }, mapping);
-    this.nameRegion(name, { mm: this.self, startVpn: vma.startVpn, pages });
+    const vma = vmaOf(mm, startVpn);
     for (let offset = 0; offset < pages; offset++) {
-      const folio = mapping.folios.load(offset);
-      if (folio === null) continue;
-      const entry = this.self.directory.make(vma.startVpn + offset);
-      vm.tables.set(entry, folio, PTE.present | PTE.write | PTE.young | PTE.dirty);
-      this.self.rssPages++;
+      const folio = vma.mapping?.folios.load(vma.pgoff + offset) ?? null;
+      const entry = mm.directory.make(startVpn + offset);
+      if (folio === null || vm.tables.bits(entry) !== PTE_NONE) continue;
+      const isWritable = (vma.flags & VM.shared) !== 0 && (vma.flags & VM.write) !== 0;
+      const written = isWritable ? PTE.write | PTE.dirty : 0;
+      vm.tables.set(entry, folio, PTE.present | PTE.young | written);
+      mm.rssPages++;
       folioGet(vm.mem, folio);
       addRmap(vm.mem, folio, vma);
     }
@@ -180,16 +208,56 @@ export class CallWorld {
     return pageFolio(this.machine.mem, page);
   }
 
-  /** References from outside: a pipe's, or a device's pin. */
-  hold(folio: Folio, count: number): void {
+  /** References from outside, by the name of who has them: a pipe, a ring. */
+  hold(holder: string, folio: Folio, count: number): void {
     this.machine.mem.refcount[folio] += count;
     this.machine.recordHold(folio, count);
+    const held = this.held.get(holder) ?? [];
+    this.held.set(holder, [...held, { folio, count }]);
+  }
+
+  /** Gives back what a holder took first, or all. Throws `NotMade` if it has nothing. */
+  release(holder: string, most: number = Number.POSITIVE_INFINITY): void {
+    const held = this.held.get(holder) ?? [];
+    if (held.length === 0) {
+      throw new NotMade("setup", `${holder} without pages`, "one that an earlier line gave some");
+    }
+    for (const { folio, count } of held.slice(0, most)) this.machine.releaseHold(folio, count);
+    this.held.set(holder, held.slice(most));
+  }
+
+  /** A page of a driver's, which it may map. */
+  driverPage(node: number): Pfn {
+    const page = this.unmovablePage(node, PG.kernel);
+    this.machine.recordHold(page as Folio, 1);
+    return page;
+  }
+
+  /** A page of the kernel's image, never given back. */
+  imagePage(node: number): Pfn {
+    return this.unmovablePage(node, PG.reserved);
+  }
+
+  private unmovablePage(node: number, mark: number): Pfn {
+    const { mem } = this.machine;
+    const page = allocPages(mem, { ...movableRequest(node), migratetype: MIGRATE.unmovable });
+    assert(page !== -1, "no memory for a page of the kernel's on node", node);
+    mem.flags[page] |= mark;
+    return page as Pfn;
   }
 
   /** A device's pin on a page, until the end of the world. */
   pin(folio: Folio): void {
     assert(folioTryPin(this.machine.mem, folio), "a pin of a folio that is not in use:", folio);
     this.machine.recordPin(folio);
+  }
+
+  /** The device is closed. Throws `NotMade` if it has pinned nothing. */
+  unpin(): void {
+    if (this.machine.pins.size === 0) {
+      throw new NotMade("setup", "a device without pins", "one that an earlier line gave some");
+    }
+    this.machine.dropPins();
   }
 
   /** A process of that name with memory of its own; one that had the name exits. */

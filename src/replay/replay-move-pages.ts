@@ -2,11 +2,11 @@
  * Replays recorded move_pages(2) calls, one after another, in the worlds that they were made in.
  *
  * A record begins a new world, and its setup makes what it needs. Three kinds go on in the world
- * that the record before it in the list has left: one without setup, one that says "as before"
- * or "as" another, and one about things that it did not make. Where the pages are then not as the
- * record saw them before its call, "as before" meant to make them again, and a new world follows
- * the earlier record's lines. A world is torn down, which proves that nothing leaked, when the
- * next one begins.
+ * that the record before it in the list has left: one whose setup makes nothing, one that says
+ * "as before" or "as" another, and one about things that it did not make. Where the pages are then
+ * not as the record saw them before its call, "as before" meant to make them again, and a new
+ * world follows the earlier record's lines. A world is torn down, which proves that nothing
+ * leaked, when the next one begins.
  *
  * An outcome is compared by what the record has of it. Where it depends on how many frames happen
  * to be free, only what the call returns is.
@@ -23,7 +23,8 @@ import { firstOf, runsOf } from "./call-status.ts";
 import { CallWorld, NotMade } from "./call-world.ts";
 import { makeUntold, settleBatches, stateDifference } from "./page-states.ts";
 import type { RecordResult } from "./result.ts";
-import { describe, setUp } from "./sentences/set-up.ts";
+import { describe, makesNothing, setUp } from "./sentences/set-up.ts";
+import { mapKernelParts } from "./sentences/special.ts";
 
 const SEED = 1;
 /** Events of the system `thp`: the records have those of the system `migrate` alone. */
@@ -84,11 +85,11 @@ export class MovePagesReplay {
       const kept = this.goOn(at, rest);
       return typeof kept === "string" ? this.startNew(record, this.linesOf(at)) : kept;
     }
-    if (record.setup.every((line) => line === "")) {
+    if (record.setup.every(makesNothing)) {
       const kept = this.goOn(at, record.setup);
       return typeof kept === "string" ? this.startNew(record, record.setup) : kept;
     }
-    const fresh = tryToMake(new CallWorld(), record, record.setup);
+    const fresh = tryToMake(newWorld(), record, record.setup);
     if (fresh instanceof NotMade) return this.goOn(at, record.setup);
     return typeof fresh === "string" ? fresh : this.keep(fresh);
   }
@@ -103,7 +104,7 @@ export class MovePagesReplay {
   }
 
   private startNew(record: CallRecord, lines: readonly string[]): Made | string {
-    const made = tryToMake(new CallWorld(), record, lines);
+    const made = tryToMake(newWorld(), record, lines);
     if (made instanceof NotMade) return made.message;
     return typeof made === "string" ? made : this.keep(made);
   }
@@ -124,6 +125,12 @@ export class MovePagesReplay {
     const before = other >= 0 && other < at ? this.linesOf(other) : [];
     return [...before, asOther[2] ?? "", ...setup.slice(1)];
   }
+}
+
+function newWorld(): CallWorld {
+  const world = new CallWorld();
+  mapKernelParts(world);
+  return world;
 }
 
 interface Made {

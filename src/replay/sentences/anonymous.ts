@@ -5,7 +5,7 @@ import { VM } from "../../vm/mm.ts";
 import { protectVma } from "../../vm/protect.ts";
 import { unmapRange, zapRange } from "../../vm/zap.ts";
 import { type CallWorld, type Region, vmaOf } from "../call-world.ts";
-import { current, numbers, type Sentence, sentence } from "./sentence.ts";
+import { current, numbers, type Sentence, sentence, tells } from "./sentence.ts";
 
 /** An anonymous region, however the records put it. */
 const WRITTEN = [
@@ -14,6 +14,7 @@ const WRITTEN = [
   "^NAME = (?<count>\\d+) anon pages on node (?<node>\\d)$",
   "^NAME (?:(?<count>\\d+) )?anon(?: pages)? node(?<node>\\d)(?: written by parent)?$",
   "^NAME (?<count>\\d+) pages written on node(?<node>\\d)$",
+  "^NAME on node(?<node>\\d)$",
 ];
 
 export const ANONYMOUS: readonly Sentence[] = [
@@ -95,7 +96,7 @@ export const ANONYMOUS: readonly Sentence[] = [
   sentence("^(?<page>\\d+) unmapped$", (world, { page }) => {
     unmapPage(world, current(world), Number(page));
   }),
-  sentence("^\\d+ untouched$", () => {}),
+  tells("^\\d+ untouched$"),
   sentence("^(?<page>\\d+) zero page$", (world, { page }) => {
     const { mm, startVpn } = current(world);
     runToEnd(userPage(world.machine.vm, mm, startVpn + Number(page), "read"));

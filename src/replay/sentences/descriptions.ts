@@ -9,9 +9,11 @@ import { becomeUser } from "../../vm/process.ts";
 import { ARGUMENTS } from "./arguments.ts";
 import { userProcess } from "./processes.ts";
 import { type Sentence, sentence } from "./sentence.ts";
+import { SPECIAL_DESCRIBED } from "./special.ts";
 
 export const DESCRIPTIONS: readonly Sentence[] = [
   ...ARGUMENTS,
+  ...SPECIAL_DESCRIBED,
   // A child becomes the user and calls: its memory is what it had when it was forked.
   sentence("^uid (?<uid>\\d+)\\b", (world, { uid }) => {
     world.caller = world.fork(`caller of uid ${uid}`);

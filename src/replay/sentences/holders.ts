@@ -1,5 +1,11 @@
-/** Sentences about who holds references to pages: registered buffers and pipes. */
+/**
+ * Sentences about who holds references to pages, and gives them back: registered buffers of a
+ * ring, pipes.
+ */
+import { PAGE_SIZE } from "../../memory/constants.ts";
 import { type Sentence, sentence } from "./sentence.ts";
+
+const PIPE = "pipe";
 
 export const HOLDERS: readonly Sentence[] = [
   sentence(
@@ -12,10 +18,17 @@ export const HOLDERS: readonly Sentence[] = [
   sentence(
     "^vmsplice\\(NAME\\[(?<from>\\d+)\\.\\.(?<to>\\d+)\\]\\) = \\d+$",
     (world, { name, from, to }) => {
-      for (let at = Number(from); at <= Number(to); at++) world.hold(world.folioAt(name, at), 1);
+      for (let at = Number(from); at <= Number(to); at++)
+        world.hold(PIPE, world.folioAt(name, at), 1);
     },
   ),
   sentence("^splice\\((?<count>\\d+) pages to pipe\\) = \\d+$", (world, { count }) => {
-    for (let at = 0; at < Number(count); at++) world.hold(world.folioAt(world.onlyName, at), 1);
+    for (let at = 0; at < Number(count); at++)
+      world.hold(PIPE, world.folioAt(world.onlyName, at), 1);
+  }),
+  // The wait is for the ring's own worker, which drops the buffers.
+  sentence("^io_uring fd closed, \\d+ ms later$", (world) => world.unpin()),
+  sentence("^read (?<bytes>\\d+) bytes from the pipe$", (world, { bytes }) => {
+    world.release(PIPE, Number(bytes) / PAGE_SIZE);
   }),
 ];

@@ -19,6 +19,19 @@ export function sentence(text: string, make: (world: CallWorld, groups: Named) =
   return { sentence: new RegExp(text.replace("NAME", "(?<name>[A-Z]+\\d*)")), make };
 }
 
+/** A sentence that tells what is so, or is said elsewhere, and makes nothing. */
+export function tells(text: string): Sentence {
+  return sentence(text, makeNothing);
+}
+
+export function makesNothing({ make }: Sentence): boolean {
+  return make === makeNothing;
+}
+
+function makeNothing(): void {
+  // What it tells is so already.
+}
+
 /** "0,2,5" as numbers. */
 export function numbers(list: string): number[] {
   return list.split(",").map(Number);

@@ -12,13 +12,15 @@ import { FILES } from "./files.ts";
 import { HOLDERS } from "./holders.ts";
 import { HUGE_PAGE_SENTENCES } from "./huge-pages.ts";
 import { PROCESSES } from "./processes.ts";
-import { type Sentence, sentence } from "./sentence.ts";
+import { makesNothing as isTelling, type Sentence, tells } from "./sentence.ts";
+import { SHORTAGE } from "./shortage.ts";
+import { SPECIAL } from "./special.ts";
 
 /** Nothing is to be done for these: addresses that the call names by themselves. */
 const ADDRESSES: readonly Sentence[] = [
-  sentence("^(?:0|0x[\\da-f]+)?$", () => {}),
-  sentence("^no mapping at 0$", () => {}),
-  sentence("^address \\w+\\+\\d+$", () => {}),
+  tells("^(?:0|0x[\\da-f]+)?$"),
+  tells("^no mapping at 0$"),
+  tells("^address \\w+\\+\\d+$"),
 ];
 
 /** The first that fits is taken. */
@@ -29,6 +31,8 @@ const SENTENCES: readonly Sentence[] = [
   ...FILES,
   ...HOLDERS,
   ...HUGE_PAGE_SENTENCES,
+  ...SPECIAL,
+  ...SHORTAGE,
   ...ARRAYS,
 ];
 
@@ -39,6 +43,14 @@ const SENTENCES: readonly Sentence[] = [
  */
 export function setUp(world: CallWorld, line: string): boolean {
   return say(world, line) || line.split("; ").every((clause) => say(world, clause));
+}
+
+/** Whether a line only tells what is so: a world without it is the same. */
+export function makesNothing(line: string): boolean {
+  return line.split("; ").every((clause) => {
+    const said = SENTENCES.find(({ sentence }) => sentence.test(clause));
+    return said !== undefined && isTelling(said);
+  });
 }
 
 /** Does what a description tells besides; most tell nothing. */
