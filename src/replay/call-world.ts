@@ -8,12 +8,12 @@
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/input-error.ts";
 import type { Machine } from "../machine/machine.ts";
-import { MIGRATE, PAGE_SIZE } from "../memory/constants.ts";
+import { PAGE_SIZE } from "../memory/constants.ts";
 import { pageFolio } from "../memory/folio.ts";
 import { folioGet, folioPut, folioTryPin } from "../memory/folio-ref.ts";
 import { folioAddLru } from "../memory/lru.ts";
-import type { Folio, Pfn } from "../memory/memmap.ts";
-import { allocPages, folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import type { Folio } from "../memory/memmap.ts";
+import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { migrateFolio } from "../migrate/callbacks.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
@@ -224,26 +224,6 @@ export class CallWorld {
     }
     for (const { folio, count } of held.slice(0, most)) this.machine.releaseHold(folio, count);
     this.held.set(holder, held.slice(most));
-  }
-
-  /** A page of a driver's, which it may map. */
-  driverPage(node: number): Pfn {
-    const page = this.unmovablePage(node, PG.kernel);
-    this.machine.recordHold(page as Folio, 1);
-    return page;
-  }
-
-  /** A page of the kernel's image, never given back. */
-  imagePage(node: number): Pfn {
-    return this.unmovablePage(node, PG.reserved);
-  }
-
-  private unmovablePage(node: number, mark: number): Pfn {
-    const { mem } = this.machine;
-    const page = allocPages(mem, { ...movableRequest(node), migratetype: MIGRATE.unmovable });
-    assert(page !== -1, "no memory for a page of the kernel's on node", node);
-    mem.flags[page] |= mark;
-    return page as Pfn;
   }
 
   /** A device's pin on a page, until the end of the world. */

@@ -4,8 +4,12 @@
  * Every process has the vdso and, below it, the vvar page. The vdso is read by each process at its
  * start but by ours, of which the records say when.
  */
+
+import { assert } from "../../base/assert.ts";
 import { createSecretmem } from "../../fs/secretmem.ts";
-import type { Pfn } from "../../memory/memmap.ts";
+import { MIGRATE } from "../../memory/constants.ts";
+import type { Folio, Pfn } from "../../memory/memmap.ts";
+import { allocPages, movableRequest } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { runToEnd } from "../../sched/run.ts";
 import { remapPfnRange, vmInsertPage } from "../../vm/driver-pages.ts";
@@ -67,7 +71,7 @@ export const SPECIAL_DESCRIBED: readonly Sentence[] = [
 /** What every process has of the kernel's: done once, before any sentence. */
 export function mapKernelParts(world: CallWorld): void {
   const { vm } = world.machine;
-  const text = world.imagePage(0);
+  const text = kernelPage(world, PG.reserved);
   const vdso = {
     name: "[vdso]",
     fault: (pgoff: number): Pfn | null => (pgoff === 0 ? text : null),
@@ -82,6 +86,22 @@ export function mapKernelParts(world: CallWorld): void {
   const { mm, startVpn } = mapDriver(world, "VVAR", 1, { name: "[vvar]" });
   remapPfnRange(vm, vmaOf(mm, startVpn), text);
   world.current = null;
+}
+
+/** A page of a driver's, on node 0. */
+function driverPage(world: CallWorld): Pfn {
+  const page = kernelPage(world, PG.kernel);
+  world.machine.recordHold(page as Folio, 1);
+  return page;
+}
+
+/** A page that the kernel keeps for itself, on node 0. */
+function kernelPage({ machine }: CallWorld, mark: number): Pfn {
+  const { mem } = machine;
+  const page = allocPages(mem, { ...movableRequest(0), migratetype: MIGRATE.unmovable });
+  assert(page !== -1, "no memory for a page of the kernel's");
+  mem.flags[page] |= mark;
+  return page as Pfn;
 }
 
 function mapDriver(
@@ -100,7 +120,7 @@ function mapRing(world: CallWorld, pages: number): void {
   const { mm, startVpn } = mapDriver(world, world.onlyName, pages, RING);
   for (let page = 0; page < pages; page++) {
     const vma = vmaOf(mm, startVpn + page);
-    vmInsertPage(world.machine.vm, vma, startVpn + page, world.driverPage(0));
+    vmInsertPage(world.machine.vm, vma, startVpn + page, driverPage(world));
   }
 }
 
