@@ -43,6 +43,9 @@ export function* filemapNewFolio(
   return folio;
 }
 
+/** No page of a file lies behind it. */
+export const LAST_OFFSET = 0x7fff_ffff;
+
 /** The page offset in the file of a byte. */
 export function pageOffset(posBytes: number): number {
   return Math.floor(posBytes / PAGE_SIZE);

@@ -1,5 +1,6 @@
 /** A move of a folio with buffers against those who use, find, free and truncate them. */
 import assert from "node:assert/strict";
+import { PAGE_SIZE } from "../../src/memory/constants.ts";
 import { folioLock, folioTrylock, folioUnlock } from "../../src/memory/folio-lock.ts";
 import { folioPut } from "../../src/memory/folio-ref.ts";
 import { folioAddLru, folioIsolateLru, folioPutbackLru } from "../../src/memory/lru.ts";
@@ -143,7 +144,7 @@ function* truncate({ mem, vm, device }: Scene): Blocking<string> {
   assert.ok(folio !== null, "a cached page is not found");
   yield* folioLock(mem, folio);
   if (vm.cache.folioMapping(folio) === device) {
-    yield* blockInvalidateFolio(mem, device, folio);
+    yield* blockInvalidateFolio(mem, device, folio, 0, PAGE_SIZE);
     filemapRemoveFolio(mem, device, folio);
   }
   folioUnlock(mem, folio);

@@ -9,18 +9,29 @@ import type { Memory } from "../../memory/memory.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import type { AddressSpace } from "../address-space.ts";
 import { filemapReleaseFolio } from "../page-cache.ts";
+import { folioSize } from "../zero-range.ts";
 import { BH, type BufferHead } from "./buffer-head.ts";
 import { folioBuffers } from "./folio-buffers.ts";
 
-/** Of a locked folio that is not under writeback; false if it keeps its private state. */
+/**
+ * The buffers that lie in a stretch of a locked folio that is not under writeback; if it is all of
+ * the folio, the ring goes unless somebody holds a buffer. Linux: `block_invalidate_folio()`.
+ */
 export function* blockInvalidateFolio(
   mem: Memory,
   mapping: AddressSpace,
   folio: Folio,
-): Blocking<boolean> {
+  offsetBytes: number,
+  lengthBytes: number,
+): Blocking<void> {
   const ring = folioBuffers(mem, mapping.buffers, folio)?.ring() ?? [];
-  for (const bh of ring) yield* discardBuffer(bh);
-  return yield* filemapReleaseFolio(mem, mapping, folio);
+  const end = offsetBytes + lengthBytes;
+  for (const bh of ring) {
+    // A buffer that lies in the stretch in part keeps the other part.
+    const isWithin = bh.offsetBytes >= offsetBytes && bh.offsetBytes + bh.sizeBytes <= end;
+    if (isWithin) yield* discardBuffer(bh);
+  }
+  if (lengthBytes === folioSize(mem, folio)) yield* filemapReleaseFolio(mem, mapping, folio);
 }
 
 /** Linux: `discard_buffer()`. */
