@@ -21,10 +21,11 @@ export function runToEnd<T>(call: Blocking<T>): T {
 /** Throws where the call would sleep, and not above it: its `finally` blocks run in both builds. */
 function refuse<T>(call: Blocking<T>, queue: WaitQueue): IteratorResult<Suspension, T> {
   try {
-    return queue.wouldSleep();
+    queue.wouldSleep();
   } catch (refusal) {
     return call.throw(refusal);
   }
+  return call.next();
 }
 
 /** Runs `tasks` in turn until each has finished; virtual time moves on when all are asleep. */

@@ -22,6 +22,8 @@ export class WaitQueue {
   /** What its sleepers wait for; shown in a deadlock report. */
   readonly name: string;
   private sleepers: Task[] = [];
+  /** Queues of single sleepers who may also be woken otherwise, as by a timer. */
+  private members: WaitQueue[] | null = null;
 
   constructor(name: string) {
     this.name = name;
@@ -33,18 +35,33 @@ export class WaitQueue {
   }
 
   wakeAll(): void {
-    if (this.sleepers.length === 0) return;
-    const woken = this.sleepers;
+    if (this.empty) return;
+    const { sleepers, members } = this;
     this.sleepers = [];
-    for (const task of woken) task.wake();
+    this.members = null;
+    for (const task of sleepers) task.wake();
+    for (const member of members ?? []) member.wakeAll();
   }
 
   get empty(): boolean {
-    return this.sleepers.length === 0;
+    return this.sleepers.length === 0 && this.members === null;
   }
 
-  /** What `yield queue` becomes in the build for run-to-end. */
-  wouldSleep(): never {
+  /** Has `member` woken with this queue, once. */
+  join(member: WaitQueue): void {
+    this.members ??= [];
+    this.members.push(member);
+  }
+
+  leave(member: WaitQueue): void {
+    const left = this.members?.filter((other) => other !== member) ?? [];
+    this.members = left.length === 0 ? null : left;
+  }
+
+  /**
+   * What `yield queue` becomes in the build for run-to-end: throws, unless the wait ends by itself.
+   */
+  wouldSleep(): void {
     throw new WouldSleepError(this.name);
   }
 }
