@@ -9,6 +9,7 @@
  * `privateLock`, which keeps rings of buffer heads; in it `i_pages` (each change of the index here
  * is atomic). Linux: `struct address_space`.
  */
+import type { Folio } from "../memory/memmap.ts";
 import { SpinLock } from "../sched/spin-lock.ts";
 import type { AddressSpaceOperations } from "./address-space-operations.ts";
 import type { BufferHeads } from "./buffers/buffer-heads.ts";
@@ -54,6 +55,8 @@ export interface AddressSpaceTraits {
 export interface SharedByFiles {
   readonly buffers: BufferHeads;
   mappers: Mappers | null;
+  /** Called with a folio that comes back and what its eviction left. Linux: `workingset_refault()`. */
+  workingsetRefault: ((folio: Folio, shadow: number) => void) | null;
 }
 
 export class AddressSpace {
@@ -73,6 +76,8 @@ export class AddressSpace {
   readonly folios: FolioIndex = new FolioIndex();
   /** Of those who read by mapping the file. (In Linux each open file has its own.) */
   readonly faultReadahead: FileReadahead = new FileReadahead();
+  /** By page offset, what evicted pages left for their return; null while there is nothing. */
+  shadows: Map<number, number> | null = null;
   /** Where a background writeback goes on. Linux: `writeback_index`. */
   writebackIndex = 0;
 
@@ -108,5 +113,9 @@ export class AddressSpace {
   /** Those who map pages of files: processes, if there are any. */
   get mappers(): Mappers | null {
     return this.shared.mappers;
+  }
+
+  get workingsetRefault(): SharedByFiles["workingsetRefault"] {
+    return this.shared.workingsetRefault;
   }
 }

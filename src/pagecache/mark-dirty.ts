@@ -6,7 +6,7 @@
  * `filemapDirtyFolio` is for owners without buffers, `noopDirtyFolio` for those whose storage is
  * memory. Linux: `folio_mark_dirty()`, mm/page-writeback.c, 6.1.
  */
-import { type Folio, setFlag, testFlag } from "../memory/memmap.ts";
+import { clearFlag, type Folio, setFlag, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { Steps } from "../sched/blocking.ts";
@@ -21,6 +21,8 @@ export function* folioMarkDirty(
   folio: Folio,
 ): Steps<boolean> {
   if (mapping === null) return setDirty(mem, folio);
+  // In use again: no longer to be freed as soon as it is written.
+  clearFlag(mem, folio, PG.reclaim);
   const { dirtyFolio } = mapping.ops;
   if (dirtyFolio === undefined) return yield* blockDirtyFolio(mem, mapping, folio);
   return yield* dirtyFolio(mem, mapping, folio);

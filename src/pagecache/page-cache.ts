@@ -37,6 +37,7 @@ export class PageCache implements SharedByFiles {
   readonly buffers: BufferHeads;
   /** Set by the room that maps pages. */
   mappers: Mappers | null = null;
+  workingsetRefault: SharedByFiles["workingsetRefault"] = null;
   /** Of pages off the LRU, by the id in their mapping word. */
   readonly movableOps: MovableOperations[] = [];
   /** Of the folios that have a slot in swap; null on a machine without. */
@@ -118,19 +119,52 @@ export function filemapAddFolio(
   mem.mapping[folio] = mappingWord(mapping.id, 0);
   mem.index[folio] = offset;
   countFilePages(mem, folio, pages);
+  if (mapping.shadows !== null) noteReturn(mapping, folio, offset, pages);
+}
+
+/** An evicted page is back: what it left says how soon. */
+function noteReturn(mapping: AddressSpace, folio: Folio, offset: number, pages: number): void {
+  const { shadows, workingsetRefault } = mapping;
+  for (let at = offset; at < offset + pages; at++) {
+    const shadow = shadows?.get(at);
+    if (shadow === undefined) continue;
+    shadows?.delete(at);
+    workingsetRefault?.(folio, shadow);
+  }
 }
 
 /** Takes a locked folio out of its file. Linux: `filemap_remove_folio()`. */
 export function filemapRemoveFolio(mem: Memory, mapping: AddressSpace, folio: Folio): void {
+  const pages = folioNrPages(mem, folio);
+  leaveFile(mem, mapping, folio, pages);
+  folioPutRefs(mem, folio, pages);
+}
+
+/**
+ * The same for who has frozen the folio's count, the cache's references among it; a page that is
+ * evicted leaves `shadow` behind for its return. Linux: `__filemap_remove_folio()`.
+ */
+export function removeFrozenFolio(
+  mem: Memory,
+  mapping: AddressSpace,
+  folio: Folio,
+  shadow: number | null,
+): void {
+  const offset = mem.index[folio];
+  leaveFile(mem, mapping, folio, folioNrPages(mem, folio));
+  if (shadow === null) return;
+  mapping.shadows ??= new Map();
+  mapping.shadows.set(offset, shadow);
+}
+
+function leaveFile(mem: Memory, mapping: AddressSpace, folio: Folio, pages: number): void {
   assert((mem.flags[folio] & PG.locked) !== 0, "removal of a folio that is not locked:", folio);
   assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a folio of another file:", folio);
-  const pages = folioNrPages(mem, folio);
   if ((mem.flags[folio] & PG.dirty) !== 0) folioAccountCleaned(mem, mapping, folio);
   mapping.folios.remove(mem.index[folio], pages);
   countFilePages(mem, folio, -pages);
   mem.mapping[folio] = 0;
   mapping.ops.freeFolio?.(mem, folio);
-  folioPutRefs(mem, folio, pages);
 }
 
 /**

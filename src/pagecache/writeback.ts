@@ -9,6 +9,7 @@
 import { assert } from "../base/assert.ts";
 import { folioNrPages } from "../memory/folio.ts";
 import { folioClearWriteback } from "../memory/folio-lock.ts";
+import { folioRotateReclaimable } from "../memory/lru-moves.ts";
 import { type Folio, setFlag, testAndClearFlag, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -57,6 +58,8 @@ export function folioEndWriteback(mem: Memory, mapping: AddressSpace, folio: Fol
   if ((mapping.flags & AS.noWritebackTags) === 0) {
     mapping.folios.clearMark(mem.index[folio], MARK.writeback);
   }
+  // Reclaim began the write: the folio is the next that it looks at.
+  if (testAndClearFlag(mem, folio, PG.reclaim)) folioRotateReclaimable(mem, folio);
   folioClearWriteback(mem, folio);
 }
 

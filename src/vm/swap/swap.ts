@@ -33,13 +33,13 @@ export class Swap {
   readonly claimed: WaitQueue = new WaitQueue("a page that another task swaps in");
   /** By entry: what the evicted page left for its return. Linux: shadow entries. */
   readonly shadows: Map<SwapEntry, number> = new Map();
-  /** Called with a folio that comes back and its shadow. Linux: `workingset_refault()`. */
-  workingsetRefault: ((folio: Folio, shadow: number) => void) | null = null;
   /** Writable areas, in the order in which they fill. Linux: `swap_avail_heads`. */
   private readonly available: SwapArea[] = [];
+  private readonly cache: PageCache;
 
   constructor(cache: PageCache, migrateFolio: MigrateFolio) {
     this.mem = cache.mem;
+    this.cache = cache;
     const ops = {
       migrateFolio,
       writepage: (_mem: Memory, _mapping: AddressSpace, folio: Folio) => swapWritepage(this, folio),
@@ -49,6 +49,11 @@ export class Swap {
       canWriteback: false,
     });
     cache.swapMapping = this.mapping;
+  }
+
+  /** Called with a folio that comes back and its shadow. Linux: `workingset_refault()`. */
+  get workingsetRefault(): PageCache["workingsetRefault"] {
+    return this.cache.workingsetRefault;
   }
 
   /** Linux: `swapon(2)`. */
@@ -120,6 +125,12 @@ export class Swap {
     return this.available.reduce((sum, { slotCount, slotsInUse }) => {
       return sum + slotCount - 1 - slotsInUse;
     }, 0);
+  }
+
+  /** More than half is in use: slots that hold a copy alone are worth having. Linux: `vm_swap_full()`. */
+  get isNearlyFull(): boolean {
+    const total = this.available.reduce((sum, { slotCount }) => sum + slotCount - 1, 0);
+    return this.freeSlots * 2 < total;
   }
 
   /** Nothing new goes to the area. Linux: `del_from_avail_list()`. */
