@@ -71,6 +71,12 @@ export const VM_EVENT = {
   compact_daemon_wake: 62,
   compact_daemon_migrate_scanned: 63,
   compact_daemon_free_scanned: 64,
+  workingset_refault_anon: 65,
+  workingset_refault_file: 66,
+  workingset_activate_anon: 67,
+  workingset_activate_file: 68,
+  workingset_restore_anon: 69,
+  workingset_restore_file: 70,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

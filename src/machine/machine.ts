@@ -8,6 +8,12 @@
 import { assert } from "../base/assert.ts";
 import { supplyAllocSlowPath } from "../callers/alloc-slow-path.ts";
 import { COMPACT_SYSCTL_DEFAULTS, type CompactSysctl } from "../callers/compaction/control.ts";
+import {
+  RECLAIM_SYSCTL_DEFAULTS,
+  Reclaimer,
+  type ReclaimSysctl,
+} from "../callers/reclaim/reclaimer.ts";
+import { supplyReclaim } from "../callers/reclaim/supply.ts";
 import { folioNrPages } from "../memory/folio.ts";
 import { folioPutRefs, folioUnpin } from "../memory/folio-ref.ts";
 import type { Frames } from "../memory/frames.ts";
@@ -15,6 +21,7 @@ import type { Folio, Pfn } from "../memory/memmap.ts";
 import { Memory, type MemoryShape } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import { migrateFolio } from "../migrate/callbacks.ts";
+import { Clock } from "../sched/clock.ts";
 import { ProcessTable } from "../vm/process.ts";
 import { Swap } from "../vm/swap/swap.ts";
 import type { SwapArea, SwapAreaOptions } from "../vm/swap/swap-area.ts";
@@ -28,13 +35,18 @@ export class Machine {
   readonly vm: Vm;
   /** Those that calls name; a snapshot's are not told apart. */
   readonly processes: ProcessTable = new ProcessTable();
-  sysctl: CompactSysctl = COMPACT_SYSCTL_DEFAULTS;
+  readonly clock: Clock = new Clock();
+  sysctl: CompactSysctl & ReclaimSysctl = {
+    ...COMPACT_SYSCTL_DEFAULTS,
+    ...RECLAIM_SYSCTL_DEFAULTS,
+  };
   /** References held from outside, by folio. */
   readonly holds: Map<Pfn, number> = new Map();
   /** Devices' pins, by folio. */
   readonly pins: Map<Pfn, number> = new Map();
   /** Page lists that the memory itself has; those of passing use come and go. */
   readonly listsAtRest: number;
+  private reclaimer: Reclaimer | null = null;
 
   constructor(shape: MemoryShape, frames: Frames) {
     this.mem = new Memory(shape, frames);
@@ -47,6 +59,15 @@ export class Machine {
   swapOn(options: SwapAreaOptions): SwapArea {
     this.vm.swap ??= new Swap(this.vm.cache, migrateFolio);
     return this.vm.swap.swapOn(options);
+  }
+
+  /** The state of reclaim, which begins to serve allocations when it is first asked for. */
+  get reclaim(): Reclaimer {
+    if (this.reclaimer === null) {
+      this.reclaimer = new Reclaimer(this.vm, this.clock, this);
+      supplyReclaim(this.reclaimer);
+    }
+    return this.reclaimer;
   }
 
   /** Records `count` references of the folio as held from outside; it counts them already. */

@@ -13,14 +13,15 @@ import { folioUnqueueDeferredSplit } from "./deferred-split.ts";
 import { folioOrder, unprepCompound } from "./folio.ts";
 import { lruUnlink } from "./lru-list.ts";
 import { MAPPING_FLAGS } from "./mapping-word.ts";
-import { type Folio, NOT_LINKED, type Pfn } from "./memmap.ts";
+import { type Folio, NOT_LINKED, type PageList, type Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
 import { forgetPageExt } from "./page-ext.ts";
 import { PAGE_FLAGS_CHECK_AT_FREE, PG } from "./page-flags.ts";
+import { listDel, listEmpty, listFirst } from "./page-list.ts";
 import { pageblockMigratetype } from "./pageblock.ts";
 import { freeToPcp, pcpAllowedOrder } from "./pcp.ts";
 
-/** Frees a folio whose last reference is gone. Called by `folioPut` alone. */
+/** Frees a folio whose last reference is gone. Callers put it, or have frozen it. */
 export function freeFolio(mem: Memory, folio: Folio): void {
   if ((mem.flags[folio] & PG.lru) !== 0) {
     mem.flags[folio] &= ~PG.lru;
@@ -39,6 +40,15 @@ export function freeFolio(mem: Memory, folio: Folio): void {
     unprepCompound(mem, folio);
   }
   freePages(mem, folio, order);
+}
+
+/** Frees every folio of a list; each was frozen by who isolated it. Linux: `free_unref_page_list()`. */
+export function freeFrozenFolios(mem: Memory, list: PageList): void {
+  while (!listEmpty(mem, list)) {
+    const folio = listFirst(mem, list) as Folio;
+    listDel(mem, folio);
+    freeFolio(mem, folio);
+  }
 }
 
 /**

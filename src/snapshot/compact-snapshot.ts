@@ -94,7 +94,7 @@ export function compactSnapshot(
   step("build");
   const { contents, pins, seed } = options;
   const machine = machineFromSnapshot(snapshot, { contents, ...(pins === null ? {} : { pins }) });
-  machine.sysctl = options.sysctl;
+  machine.sysctl = { ...machine.sysctl, ...options.sysctl };
   machine.mem.profile = PROFILES[options.release];
   checkInvariants(machine);
   step("fill");

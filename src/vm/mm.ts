@@ -16,6 +16,7 @@ import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.t
 export const VM = {
   read: 0x1,
   write: 0x2,
+  exec: 0x4,
   shared: 0x8,
   locked: 0x2000,
   /** Bare frames, which the kernel does not count uses of: never moved. */
