@@ -42,7 +42,7 @@ export function freeFolio(mem: Memory, folio: Folio): void {
   freePages(mem, folio, order);
 }
 
-/** Frees every folio of a list; each was frozen by who isolated it. Linux: `free_unref_page_list()`. */
+/** Frees the folios of a list; their isolator froze them. Linux: `free_unref_page_list()`. */
 export function freeFrozenFolios(mem: Memory, list: PageList): void {
   while (!listEmpty(mem, list)) {
     const folio = listFirst(mem, list) as Folio;

@@ -55,7 +55,7 @@ export interface AddressSpaceTraits {
 export interface SharedByFiles {
   readonly buffers: BufferHeads;
   mappers: Mappers | null;
-  /** Called with a folio that comes back and what its eviction left. Linux: `workingset_refault()`. */
+  /** Told of a folio that comes back, and what its eviction left. Linux: `workingset_refault()`. */
   workingsetRefault: ((folio: Folio, shadow: number) => void) | null;
 }
 

@@ -8,7 +8,14 @@ import type { Memory } from "../memory/memory.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { smallMemory } from "../memory/small-memory.ts";
-import { filemapAddFolio, filemapRemoveFolio, PageCache } from "./page-cache.ts";
+import { AS } from "./address-space.ts";
+import {
+  filemapAddFolio,
+  filemapRemoveFolio,
+  mappingSetUnevictable,
+  PageCache,
+  removeFrozenFolio,
+} from "./page-cache.ts";
 
 function newFolio(mem: Memory, order = 0): Folio {
   const folio = folioAlloc(mem, { ...movableRequest(0), order });
@@ -82,4 +89,37 @@ test("a folio has one owner, and only that one removes it", () => {
   assert.throws(() => filemapAddFolio(mem, other, folio, 0), /a folio has an owner already/);
   folioTrylock(mem, folio);
   assert.throws(() => filemapRemoveFolio(mem, other, folio), /a folio of another file/);
+});
+
+test("an evicted page leaves word, which its return takes and tells", () => {
+  const mem = smallMemory({ pageCount: 64 });
+  const cache = new PageCache(mem);
+  const told: (readonly [Folio, number])[] = [];
+  cache.workingsetRefault = (folio, shadow) => told.push([folio, shadow]);
+  const mapping = cache.createMapping("a file", {});
+  const evicted = newFolio(mem);
+  filemapAddFolio(mem, mapping, evicted, 5);
+  folioTrylock(mem, evicted);
+  mem.refcount[evicted] = 0;
+  removeFrozenFolio(mem, mapping, evicted, 42);
+  assert.equal(mem.mapping[evicted], 0);
+  assert.equal(mapping.folios.pageCount, 0);
+  const other = newFolio(mem);
+  filemapAddFolio(mem, mapping, other, 6);
+  assert.deepEqual(told, []);
+  const back = newFolio(mem, 2);
+  mapping.shadows?.set(9, 43);
+  filemapAddFolio(mem, mapping, back, 8);
+  assert.deepEqual(told, [[back, 43]]);
+  assert.deepEqual([...(mapping.shadows ?? [])], [[5, 42]]);
+});
+
+test("a file is unevictable from the start or from some time on", () => {
+  const mem = smallMemory({ pageCount: 64 });
+  const cache = new PageCache(mem);
+  cache.createMapping("ramfs", {}, { flags: AS.unevictable });
+  const later = cache.createMapping("shared memory, locked", {});
+  assert.deepEqual([...mem.unevictableMappings], [mappingWord(0, 0)]);
+  mappingSetUnevictable(mem, later);
+  assert.deepEqual([...mem.unevictableMappings], [mappingWord(0, 0), mappingWord(1, 0)]);
 });

@@ -18,7 +18,8 @@ export function* waitTimeout(
   nanoseconds: number,
 ): Blocking<TimedWaitEnd> {
   const wait = new TimedWait(queue, clock, nanoseconds);
-  yield wait;
+  const ofOne: WaitQueue = wait;
+  yield ofOne;
   return wait.end ?? "woken";
 }
 

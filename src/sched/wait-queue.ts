@@ -36,10 +36,10 @@ export class WaitQueue {
 
   wakeAll(): void {
     if (this.empty) return;
-    const { sleepers, members } = this;
+    const { sleepers: woken, members } = this;
     this.sleepers = [];
     this.members = null;
-    for (const task of sleepers) task.wake();
+    for (const task of woken) task.wake();
     for (const member of members ?? []) member.wakeAll();
   }
 

@@ -46,7 +46,7 @@ export function* pageout(
   return "success";
 }
 
-/** The isolation and the cache hold it, and its private state. Linux: `is_page_cache_freeable()`. */
+/** Isolation, cache and private state alone hold it. Linux: `is_page_cache_freeable()`. */
 function isFreeable(mem: Memory, folio: Folio): boolean {
   const ofPrivate = testFlag(mem, folio, PG.private) ? 1 : 0;
   return mem.refcount[folio] - ofPrivate === 1 + folioNrPages(mem, folio);

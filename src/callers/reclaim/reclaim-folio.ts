@@ -180,8 +180,8 @@ function mayEnterFs({ sc }: ShrinkPass, folio: Folio): boolean {
 }
 
 /**
- * Clean and unmapped: private state, then the place in its cache. What is freed is unlocked, with its
- * count frozen at zero.
+ * Clean and unmapped: private state, then the place in its cache. What is freed is unlocked, and
+ * its count frozen at zero.
  */
 function* takeAway({ sc }: ShrinkPass, folio: Folio): Steps<FolioOutcome> {
   const { vm } = sc.reclaimer;

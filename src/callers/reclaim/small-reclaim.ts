@@ -9,7 +9,6 @@ import type { SmallMemoryShape } from "../../memory/small-memory.ts";
 import { Clock } from "../../sched/clock.ts";
 import { runToEnd } from "../../sched/run.ts";
 import { smallVm } from "../../vm/small-vm.ts";
-import type { Vm } from "../../vm/vm.ts";
 import { COMPACT_SYSCTL_DEFAULTS } from "../compaction/control.ts";
 import type { FolioOutcome } from "./outcomes.ts";
 import { RECLAIM_SYSCTL_DEFAULTS, Reclaimer } from "./reclaimer.ts";
@@ -18,13 +17,8 @@ import { type References, ShrinkPass, shrinkFolioList } from "./shrink-folio-lis
 
 /** On 64 frames, or what `shape` says. */
 export function smallReclaim(shape?: SmallMemoryShape): Reclaimer {
-  return reclaimerOf(smallVm(shape));
-}
-
-/** With the usual settings. */
-export function reclaimerOf(vm: Vm): Reclaimer {
   const sysctl = { ...COMPACT_SYSCTL_DEFAULTS, ...RECLAIM_SYSCTL_DEFAULTS };
-  return new Reclaimer(vm, new Clock(), { sysctl });
+  return new Reclaimer(smallVm(shape), new Clock(), { sysctl });
 }
 
 /** A direct reclaim for one page that may do everything, or what `request` says. */

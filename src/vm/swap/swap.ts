@@ -127,7 +127,7 @@ export class Swap {
     }, 0);
   }
 
-  /** More than half is in use: slots that hold a copy alone are worth having. Linux: `vm_swap_full()`. */
+  /** More than half is in use: slots that hold a copy are missed. Linux: `vm_swap_full()`. */
   get isNearlyFull(): boolean {
     const total = this.available.reduce((sum, { slotCount }) => sum + slotCount - 1, 0);
     return this.freeSlots * 2 < total;
