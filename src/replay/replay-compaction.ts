@@ -106,7 +106,7 @@ function recordedMachine(record: CompactionRecord): Machine {
     pageblockFlags,
     ...(owner !== undefined && { freedLast: freedOrder(snapshot, owner.pfns) }),
   });
-  machine.sysctl = applySysctls(record.sysctls);
+  machine.sysctl = { ...machine.sysctl, ...applySysctls(record.sysctls) };
   return machine;
 }
 
