@@ -8,14 +8,7 @@ import type { Memory } from "../memory/memory.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { smallMemory } from "../memory/small-memory.ts";
-import { AS } from "./address-space.ts";
-import {
-  filemapAddFolio,
-  filemapRemoveFolio,
-  mappingSetUnevictable,
-  PageCache,
-  removeFrozenFolio,
-} from "./page-cache.ts";
+import { filemapAddFolio, filemapRemoveFolio, PageCache, removeFrozenFolio } from "./page-cache.ts";
 
 function newFolio(mem: Memory, order = 0): Folio {
   const folio = folioAlloc(mem, { ...movableRequest(0), order });
@@ -112,14 +105,4 @@ test("an evicted page leaves word, which its return takes and tells", () => {
   filemapAddFolio(mem, mapping, back, 8);
   assert.deepEqual(told, [[back, 43]]);
   assert.deepEqual([...(mapping.shadows ?? [])], [[5, 42]]);
-});
-
-test("a file is unevictable from the start or from some time on", () => {
-  const mem = smallMemory({ pageCount: 64 });
-  const cache = new PageCache(mem);
-  cache.createMapping("ramfs", {}, { flags: AS.unevictable });
-  const later = cache.createMapping("shared memory, locked", {});
-  assert.deepEqual([...mem.unevictableMappings], [mappingWord(0, 0)]);
-  mappingSetUnevictable(mem, later);
-  assert.deepEqual([...mem.unevictableMappings], [mappingWord(0, 0), mappingWord(1, 0)]);
 });
