@@ -11,6 +11,7 @@
  * An outcome is compared by what the record has of it. Where it depends on how many frames happen
  * to be free, only what the call returns is.
  */
+import { InputError } from "../base/input-error.ts";
 import { type MovePagesCall, movePages } from "../callers/move-pages/move-pages.ts";
 import { TraceLines } from "../events/events.ts";
 import { fillContents, verifyContents } from "../machine/contents.ts";
@@ -161,6 +162,7 @@ function tryToMake(
     return { world, request };
   } catch (error) {
     if (error instanceof NotMade) return error;
+    if (error instanceof InputError) return error.message;
     throw error;
   }
 }

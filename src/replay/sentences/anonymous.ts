@@ -14,6 +14,7 @@ const WRITTEN = [
   "^NAME = (?<count>\\d+) anon pages on node (?<node>\\d)$",
   "^NAME (?:(?<count>\\d+) )?anon(?: pages)? node(?<node>\\d)(?: written by parent)?$",
   "^NAME (?<count>\\d+) pages written on node(?<node>\\d)$",
+  "^NAME (?<count>\\d+) pages node(?<node>\\d)$",
   "^NAME on node(?<node>\\d)$",
 ];
 

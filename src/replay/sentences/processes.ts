@@ -68,6 +68,12 @@ export const PROCESSES: readonly Sentence[] = [
   sentence("^(?:parent writes|write) (?<list>[\\w\\[\\],]+)$", (world, { list }) => {
     for (const address of list.split(",")) write(world, address);
   }),
+  sentence(
+    "^(?<list>[A-Z]+\\d*\\[\\d+\\](?:,[A-Z]+\\d*\\[\\d+\\])+) written$",
+    (world, { list }) => {
+      for (const address of list.split(",")) write(world, address);
+    },
+  ),
   sentence("^clear_refs=4$", clearSoftDirty),
 ];
 
