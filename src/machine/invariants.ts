@@ -21,11 +21,12 @@ import { PTE, PTE_MIGRATION } from "../vm/pte.ts";
 import { checkKsm } from "./invariants-ksm.ts";
 import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import { checkMovable, driverReferences } from "./invariants-movable.ts";
+import { SWAP_INVARIANTS } from "./invariants-swap.ts";
 import type { Machine } from "./machine.ts";
 
 /** Throws with the first violation of each rule, or returns. */
 export function checkInvariants(machine: Machine): void {
-  const rules = [...INVARIANTS, ...LARGE_INVARIANTS];
+  const rules = [...INVARIANTS, ...LARGE_INVARIANTS, ...SWAP_INVARIANTS];
   const found = rules.map(({ check }) => check(machine)).filter((text) => text !== null);
   if (found.length > 0) throw new InvariantError(found.join("; "));
 }

@@ -21,6 +21,8 @@ import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { shrinkHugeZeroPage } from "../vm/huge/zero-page.ts";
 import { getKsmFolio } from "../vm/ksm/stable-tree.ts";
+import type { Swap } from "../vm/swap/swap.ts";
+import { folioFreeSwap } from "../vm/swap/swap-cache.ts";
 import { exitMm } from "../vm/zap.ts";
 import type { Machine } from "./machine.ts";
 
@@ -30,6 +32,7 @@ export function teardown(machine: Machine): void {
   lruAddDrainAll(mem);
   for (const mm of vm.mms) if (mm !== undefined) runToEnd(exitMm(vm, mm));
   for (const mapping of vm.cache.mappings) dropFile(machine, mapping);
+  if (vm.swap !== null) dropSwapCache(vm.swap);
   lruAddDrainAll(mem);
   machine.dropHolds();
   shrinkHugeZeroPage(vm);
@@ -63,6 +66,18 @@ function dropFile(machine: Machine, mapping: AddressSpace): void {
   assert(mapping.folios.pageCount === 0, "pages left in a file at teardown:", mapping.name);
 }
 
+/** Folios that no process maps and whose slots no entry names: what reclaim would find later. */
+function dropSwapCache(swap: Swap): void {
+  const { mem } = swap;
+  swap.mapping.folios.forEach((_entry, folio) => {
+    folioGet(mem, folio);
+    assert(folioTrylock(mem, folio), "a folio is still locked at teardown:", folio);
+    assert(folioFreeSwap(swap, folio), "a slot of a cached folio is in use at teardown:", folio);
+    folioUnlock(mem, folio);
+    folioPut(mem, folio);
+  });
+}
+
 /** What is dirty need not be kept: there is no machine to read it. */
 function dropPrivate({ mem }: Machine, { buffers }: AddressSpace, folio: Folio): void {
   const ring = folioBuffers(mem, buffers, folio)?.ring() ?? [];
@@ -89,8 +104,13 @@ function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
     const { deferredSplitCount } = node;
     assert(deferredSplitCount === 0, "folios left queued to be split:", deferredSplitCount);
     assert(node.filePages === 0, "pages left in the page cache:", node.filePages);
+    assert(node.swapcachePages === 0, "pages left in the swap cache:", node.swapcachePages);
     assert(node.shmemPages === 0, "pages left counted as shmem:", node.shmemPages);
     assert(node.mlockedPages === 0, "pages left counted as mlocked:", node.mlockedPages);
+  }
+  for (const area of vm.swap?.areas ?? []) {
+    const leaked = area?.slotsInUse ?? 0;
+    assert(leaked === 0, "slots of a swap area leaked:", leaked);
   }
   let free = 0;
   for (const zone of mem.zones) {

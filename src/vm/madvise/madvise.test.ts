@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { lruAddDrain, lruAddDrainAll } from "../../memory/lru.ts";
-import { type Folio, type PageList, setFlag, testFlag } from "../../memory/memmap.ts";
+import { setFlag, testFlag } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
-import { listDel, listEmpty, listFirst } from "../../memory/page-list.ts";
-import type { Blocking } from "../../sched/blocking.ts";
 import { runToEnd } from "../../sched/run.ts";
 import { readUser, writeUser } from "../fault.ts";
 import { type Mm, VM, type Vma } from "../mm.ts";
@@ -19,7 +17,7 @@ import {
   touchPage,
   type UserPage,
 } from "../small-vm.ts";
-import { pageOut, pageOutIsolated, smallSwap } from "../swap/small-swap.ts";
+import { pageOut, smallSwap, supplyPageOut } from "../swap/small-swap.ts";
 import { addToSwap, folioTestSwapcache } from "../swap/swap-cache.ts";
 import type { Vm } from "../vm.ts";
 import { type Advice, type MadviseOutcome, madvise } from "./madvise.ts";
@@ -35,13 +33,7 @@ interface Scene {
 function threePages(): Scene {
   const vm = smallVm();
   smallSwap(vm);
-  vm.reclaimPages = function* (list: PageList): Blocking<void> {
-    while (!listEmpty(vm.mem, list)) {
-      const folio = listFirst(vm.mem, list) as Folio;
-      listDel(vm.mem, folio);
-      yield* pageOutIsolated(vm, folio);
-    }
-  };
+  supplyPageOut(vm);
   const mm = vm.createMm("a process");
   const vma = vm.mapAnonymous(mm, mm.freeRange(3));
   const pages = [0, 1, 2].map((at) => touchPage(vm, vma, vma.startVpn + at, at + 1));

@@ -9,8 +9,9 @@ import { folioMapped, folioNrPages } from "../../memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut, folioRefFreeze, folioRefUnfreeze } from "../../memory/folio-ref.ts";
 import { folioIsolateLru, folioPutbackLru } from "../../memory/lru.ts";
-import { type Folio, testFlag } from "../../memory/memmap.ts";
+import { type Folio, type PageList, testFlag } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
+import { listDel, listEmpty, listFirst } from "../../memory/page-list.ts";
 import type { MigrateFolio } from "../../pagecache/address-space.ts";
 import { folioClearDirtyForIo } from "../../pagecache/writeback.ts";
 import type { Blocking, Steps } from "../../sched/blocking.ts";
@@ -50,7 +51,7 @@ export function* pageOut(vm: Vm, folio: Folio): Blocking<PageOutOutcome> {
 }
 
 /** The same for a folio that is isolated; it goes back to the LRU if it stays. */
-export function* pageOutIsolated(vm: Vm, folio: Folio): Blocking<PageOutOutcome> {
+function* pageOutIsolated(vm: Vm, folio: Folio): Blocking<PageOutOutcome> {
   const { mem } = vm;
   if (!folioTrylock(mem, folio)) {
     folioPutbackLru(mem, folio);
@@ -67,6 +68,18 @@ export function* pageOutIsolated(vm: Vm, folio: Folio): Blocking<PageOutOutcome>
   const outcome = folioTestSwapcache(mem, folio) ? "cached" : "kept";
   folioPutbackLru(mem, folio);
   return outcome;
+}
+
+/** Has advice to page memory out take folios out in that way. */
+export function supplyPageOut(vm: Vm): void {
+  const { mem } = vm;
+  vm.reclaimPages = function* (list: PageList): Blocking<void> {
+    while (!listEmpty(mem, list)) {
+      const folio = listFirst(mem, list) as Folio;
+      listDel(mem, folio);
+      yield* pageOutIsolated(vm, folio);
+    }
+  };
 }
 
 /** True if the folio is in no mapping any more, its one reference the isolation's. */
