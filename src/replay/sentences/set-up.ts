@@ -16,6 +16,7 @@ import { PROCESSES } from "./processes.ts";
 import { makesNothing as isTelling, type Sentence, tells } from "./sentence.ts";
 import { SHORTAGE } from "./shortage.ts";
 import { SPECIAL } from "./special.ts";
+import { SWAP_SENTENCES } from "./swap.ts";
 
 /** Nothing is to be done for these: addresses that the call names by themselves. */
 const ADDRESSES: readonly Sentence[] = [
@@ -36,6 +37,7 @@ const SENTENCES: readonly Sentence[] = [
   ...SPECIAL,
   ...SHORTAGE,
   ...ARRAYS,
+  ...SWAP_SENTENCES,
 ];
 
 /**
