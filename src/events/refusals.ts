@@ -20,6 +20,7 @@ export const REFUSAL_TEXT = {
   driver_keeps: "the driver that owns it would not have it isolated",
   driver_busy: "the driver that owns it could not move it just then",
   driver_refuses: "the driver that owns it would not move it",
+  mapping_locked: "somebody is changing who maps its file",
   orphaned: "truncated, with private state that is still in use",
   no_target: "no free page was left to move to",
 } as const;

@@ -77,6 +77,8 @@ export const VM_EVENT = {
   workingset_activate_file: 68,
   workingset_restore_anon: 69,
   workingset_restore_file: 70,
+  htlb_buddy_alloc_success: 71,
+  htlb_buddy_alloc_fail: 72,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

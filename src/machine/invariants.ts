@@ -16,8 +16,10 @@ import { LRU, LRU_NAMES } from "../memory/node.ts";
 import { PG } from "../memory/page-flags.ts";
 import { listFirst, listIsEnd } from "../memory/page-list.ts";
 import type { Zone } from "../memory/zone.ts";
+import { folioTestHugetlb } from "../vm/hugetlb/folio-state.ts";
 import { NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE, PTE_MIGRATION } from "../vm/pte.ts";
+import { HUGETLB_INVARIANTS } from "./invariants-hugetlb.ts";
 import { checkKsm } from "./invariants-ksm.ts";
 import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import { checkMovable, driverReferences } from "./invariants-movable.ts";
@@ -26,7 +28,7 @@ import type { Machine } from "./machine.ts";
 
 /** Throws with the first violation of each rule, or returns. */
 export function checkInvariants(machine: Machine): void {
-  const rules = [...INVARIANTS, ...LARGE_INVARIANTS, ...SWAP_INVARIANTS];
+  const rules = [...INVARIANTS, ...LARGE_INVARIANTS, ...SWAP_INVARIANTS, ...HUGETLB_INVARIANTS];
   const found = rules.map(({ check }) => check(machine)).filter((text) => text !== null);
   if (found.length > 0) throw new InvariantError(found.join("; "));
 }
@@ -190,7 +192,8 @@ function checkMapcounts({ mem, vm }: Machine): string | null {
         if ((bits & (PTE.present | PTE.huge)) === PTE.present) mapped[vm.tables.pfn(entry)]++;
       }
     }
-    if (entries !== mm.rssPages) return `${mm.name}: ${entries} entries, counted ${mm.rssPages}`;
+    const counted = mm.rssPages + mm.hugetlbPages;
+    if (entries !== counted) return `${mm.name}: ${entries} entries, counted ${counted}`;
   }
   for (let pfn = 0; pfn < mem.pageCount; pfn++) {
     if (mapped[pfn] !== mem.mapcount[pfn]) {
@@ -215,6 +218,8 @@ function checkFiles({ mem, vm }: Machine): string | null {
         wrong = `${name} page ${offset}: folio ${folio} says ${mem.index[folio]}`;
       }
       slots++;
+      // Huge pages are counted by their pool.
+      if (folioTestHugetlb(mem, folio)) return;
       const { id: node } = mem.nodeOf(folio);
       filePages[node]++;
       if ((mem.flags[folio] & PG.swapbacked) !== 0) shmemPages[node]++;
@@ -271,7 +276,8 @@ function checkReferences(machine: Machine): string | null {
     if (pages > 1) expected += mem.mapping[pfn + 1];
     if (folio === vm.hugeZero.folio) expected++;
     for (let page = pfn; page < pfn + pages; page++) expected += mem.mapcount[page];
-    if (vm.cache.folioMapping(folio) !== null) expected += pages;
+    const isCached = vm.cache.folioMapping(folio) !== null;
+    if (isCached) expected += folioTestHugetlb(mem, folio) ? 1 : pages;
     if ((flags & PG.private) !== 0) expected++;
     expected += driverReferences(machine, folio);
     if (found !== expected) return `folio ${pfn}: ${found} references, ${expected} holders`;

@@ -100,12 +100,14 @@ export class Machine {
 
   /** Gives every reference held from outside back; the kernel's own pages lose their marks. */
   dropHolds(): void {
-    const { mem } = this;
+    const { mem, vm } = this;
     this.dropPins();
+    // With a pool of huge pages the mark is the pool's.
+    const marks = vm.hstate === null ? KERNEL_MARKS : KERNEL_MARKS & ~PG.hugetlb;
     for (const [page, count] of this.holds) {
       const folio = page as Folio;
       const end = folio + folioNrPages(mem, folio);
-      for (let at = folio as Pfn; at < end; at = (at + 1) as Pfn) mem.flags[at] &= ~KERNEL_MARKS;
+      for (let at = folio as Pfn; at < end; at = (at + 1) as Pfn) mem.flags[at] &= ~marks;
       folioPutRefs(mem, folio, count);
     }
     this.holds.clear();

@@ -20,6 +20,8 @@ import { folioBuffers, folioDetachPrivate } from "../pagecache/buffers/folio-buf
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { shrinkHugeZeroPage } from "../vm/huge/zero-page.ts";
+import { disableHugetlb, hstateOf } from "../vm/hugetlb/enable.ts";
+import { truncateHugetlbFile } from "../vm/hugetlb/file.ts";
 import { getKsmFolio } from "../vm/ksm/stable-tree.ts";
 import type { Swap } from "../vm/swap/swap.ts";
 import { folioFreeSwap } from "../vm/swap/swap-cache.ts";
@@ -31,12 +33,16 @@ export function teardown(machine: Machine): void {
   const { mem, vm } = machine;
   lruAddDrainAll(mem);
   for (const mm of vm.mms) if (mm !== undefined) runToEnd(exitMm(vm, mm));
+  for (const file of vm.hstate?.files.values() ?? []) {
+    runToEnd(truncateHugetlbFile(vm, hstateOf(vm), file, 0));
+  }
   for (const mapping of vm.cache.mappings) dropFile(machine, mapping);
   if (vm.swap !== null) dropSwapCache(vm.swap);
   lruAddDrainAll(mem);
   machine.dropHolds();
   shrinkHugeZeroPage(vm);
   dropStableNodes(machine);
+  disableHugetlb(vm);
   drainAllPages(mem);
   assertAllFree(machine);
 }

@@ -58,6 +58,8 @@ export class Memory extends Memmap {
   readonly cpuDrains: ((cpu: number) => void)[] = [];
   /** By the id in a KSM mapping word: the merged folio. A move redirects it. */
   readonly ksmFolios: Folio[] = [];
+  /** Takes hugetlb folios that nobody holds any more; null while there are none. */
+  freeHugetlb: ((folio: Folio) => void) | null = null;
   /** Who makes room when the free lists are short. */
   readonly allocHooks: AllocHooks = noAllocHooks();
   /** What reclaim may ask for memory beside the LRU. Linux: `shrinker_list`. */

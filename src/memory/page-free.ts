@@ -36,6 +36,10 @@ export function freeFolio(mem: Memory, folio: Folio): void {
   }
   if (mem.pageExt !== null) forgetPageExt(mem, mem.pageExt, folio);
   if (order > 0) {
+    if ((mem.flags[folio] & PG.hugetlb) !== 0 && mem.freeHugetlb !== null) {
+      mem.freeHugetlb(folio);
+      return;
+    }
     folioUnqueueDeferredSplit(mem, folio);
     unprepCompound(mem, folio);
   }

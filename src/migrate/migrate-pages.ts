@@ -1,10 +1,11 @@
 /**
  * Moves a list of isolated folios, as many times as it takes and no more.
  *
- * The call works on batches of at most 512 pages. In a batch up to ten passes go over what is left:
- * "EAGAIN" leaves a folio for the next pass, any other error gives it up, and no memory for a new
- * folio ends the call. From the fourth pass on a synchronous call waits for locks. Kernels from 6.3
- * on go through a batch in another way (`migrate-batched.ts`).
+ * Hugetlb folios come first (`hugetlb-pass.ts`); then the call works on batches of at most 512
+ * pages. In a batch up to ten passes go over what is left: "EAGAIN" leaves a folio for the next
+ * pass, any other error gives it up, and no memory for a new folio ends the call. From the fourth
+ * pass on a synchronous call waits for locks. Kernels from 6.3 on go through a batch in another way
+ * (`migrate-batched.ts`).
  *
  * Folios that did not move are on `from` afterwards, and the caller must put them back
  * (`putbackMovablePages`). Callers isolate first and count in `isolatedPages`; a moved folio is
@@ -29,15 +30,13 @@ import {
 import type { MigrateMode } from "../pagecache/address-space.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import type { Vm } from "../vm/vm.ts";
+import { migrateHugetlbs } from "./hugetlb-pass.ts";
 import { migrateInBatches } from "./migrate-batched.ts";
-import { MigrateRun, type MigrationTarget } from "./migrate-run.ts";
+import { MigrateRun, type MigrationTarget, NR_MAX_MIGRATE_PAGES_RETRY } from "./migrate-run.ts";
 import { migrateFolioMove } from "./move.ts";
 import { type MigrateReason, MODE_TRACE_NAMES } from "./reason.ts";
 import { splitInstead } from "./split-instead.ts";
 import { migrateFolioUnmap, type Patience } from "./unmap.ts";
-
-/** Attempts on a folio that is busy for a moment. Linux: `NR_MAX_MIGRATE_PAGES_RETRY`. */
-const NR_MAX_MIGRATE_PAGES_RETRY = 10;
 
 /** Base pages of one batch. Linux: `NR_MAX_BATCHED_MIGRATION`. */
 const BATCH_PAGES_MAX = 512;
@@ -62,7 +61,7 @@ export function* migratePages(
   traceStart(mem, mode, reason);
   const run = new MigrateRun(vm, target, mode, reason);
   const batch = mem.takeList();
-  let error: "ENOMEM" | null = null;
+  let error = vm.hstate === null ? null : yield* migrateHugetlbs(run, from);
   while (error === null && !listEmpty(mem, from)) {
     detachBatch(mem, from, batch);
     error = mem.profile.batchesMigration

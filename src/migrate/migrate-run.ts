@@ -9,6 +9,9 @@ import type { Blocking } from "../sched/blocking.ts";
 import type { Vm } from "../vm/vm.ts";
 import type { MigrateReason } from "./reason.ts";
 
+/** Attempts on a folio that is busy for a moment. Linux: `NR_MAX_MIGRATE_PAGES_RETRY`. */
+export const NR_MAX_MIGRATE_PAGES_RETRY = 10;
+
 /** Where the folios go. Linux: `new_folio_t`, `free_folio_t`. */
 export interface MigrationTarget {
   /** A new folio of the order of `src`, with one reference, unlocked; null when there is none. */

@@ -90,7 +90,7 @@ function unlockBoth(vm: Vm, dst: Folio, src: Folio, record: number): void {
 }
 
 /** Has the owner move the folio. Both are locked. Linux: `move_to_new_folio()`. */
-function* moveToNewFolio(
+export function* moveToNewFolio(
   vm: Vm,
   dst: Folio,
   src: Folio,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Blocking } from "./blocking.ts";
 import { exploreSchedules } from "./explore/explore.ts";
+import { runToEnd } from "./run.ts";
 import { RwSemaphore } from "./rw-semaphore.ts";
 import { Task } from "./task.ts";
 
@@ -61,6 +62,17 @@ test("of two writers one waits for the other", () => {
     return { tasks, check: () => void orders.add(order) };
   });
   assert.deepEqual([...orders].sort(), ["aabb", "bbaa"]);
+});
+
+test("who only tries gets the semaphore if nobody writes or reads", () => {
+  const semaphore = new RwSemaphore("the semaphore");
+  assert.ok(semaphore.tryLock());
+  assert.ok(!semaphore.tryLock());
+  semaphore.unlock();
+  runToEnd(semaphore.readLock());
+  assert.ok(!semaphore.tryLock());
+  semaphore.readUnlock();
+  assert.ok(semaphore.tryLock());
 });
 
 test("who unlocks must hold the semaphore", () => {

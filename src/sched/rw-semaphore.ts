@@ -25,6 +25,13 @@ export class RwSemaphore {
     this.held = true;
   }
 
+  /** Takes it as a writer if nobody has it. Linux: `down_write_trylock()`. */
+  tryLock(): boolean {
+    if (this.held || this.readers > 0) return false;
+    this.held = true;
+    return true;
+  }
+
   /** Linux: `up_write()`. */
   unlock(): void {
     assert(this.held, "unlock of a semaphore that nobody holds:", this.sleepers.name);

@@ -20,6 +20,7 @@ import { mapNewAnonymous, writeFault } from "./copy-on-write.ts";
 import { driverFault } from "./driver-pages.ts";
 import { fileFault, sharedWriteFault } from "./file-fault.ts";
 import { hugeAnonymousFault, hugeWriteFault, mayFaultHuge } from "./huge/fault.ts";
+import { hugetlbUserPage } from "./hugetlb/fault.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
 import { entryPfn, NO_ENTRY } from "./page-tables.ts";
@@ -74,6 +75,11 @@ export function* userPage(
     const vma = mm.vmaAt(vpn);
     if (vma === null) return "SIGSEGV";
     if ((vma.flags & (access === "write" ? VM.write : VM.read)) === 0) return "SIGSEGV";
+    if ((vma.flags & VM.hugetlb) !== 0) {
+      const page = yield* hugetlbUserPage(vm, vma, vpn, access);
+      if (page === "again") continue;
+      return page;
+    }
     let entry = mm.directory.lookUp(vpn);
     if (entry === NO_ENTRY) {
       if (mayFaultHuge(vm, vma, vpn)) {

@@ -29,8 +29,10 @@ export function followPage(vm: Vm, vma: Vma, vpn: number): Pfn | "EFAULT" | "ENO
 }
 
 /** Whether somebody would supply a page that is not there. */
-function hasFault({ mapping, driver }: Vma): boolean {
-  return mapping !== null || driver?.fault !== undefined;
+function hasFault({ mapping, driver, flags }: Vma): boolean {
+  // Private huge pages are a file's too, one that nobody sees.
+  const isFiles = mapping !== null || (flags & VM.hugetlb) !== 0;
+  return isFiles || driver?.fault !== undefined;
 }
 
 /** Whether the pages of a VMA may be moved at all. Linux: `vma_migratable()`. */

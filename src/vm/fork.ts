@@ -14,6 +14,7 @@ import { folioTestAnon } from "../memory/mapping-word.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { mapNewAnonymous, tryShareAnonymous } from "./copy-on-write.ts";
 import { forkHugeEntry } from "./huge/fork.ts";
+import { forkHugetlbRange } from "./hugetlb/range.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
@@ -26,6 +27,10 @@ export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
   const child = vm.createMm(name);
   for (const vma of parent.vmas) {
     const copy = forkVma(vm, child, vma);
+    if ((vma.flags & VM.hugetlb) !== 0) {
+      if (!forkHugetlbRange(vm, vma, copy)) return null;
+      continue;
+    }
     for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
       const isHuge = vma.mm.directory.findHuge(vpn) !== NO_ENTRY;
       if (isHuge && forkHugeEntry(vm, vma, copy, vpn) === "copied") {

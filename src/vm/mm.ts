@@ -23,6 +23,10 @@ export const VM = {
   pfnmap: 0x400,
   /** Device memory: never moved. */
   io: 0x4000,
+  /** Without a promise that there will be memory. Linux: VM_NORESERVE. */
+  noReserve: 0x20_0000,
+  /** Of huge pages out of the pool. */
+  hugetlb: 0x40_0000,
   /** Huge pages are wanted, are not wanted. Linux: MADV_HUGEPAGE, MADV_NOHUGEPAGE. */
   hugepage: 0x2000_0000,
   nohugepage: 0x4000_0000,
@@ -62,6 +66,11 @@ export class Vma {
   flags: number;
   /** Of a private mapping, from its first anonymous page on. */
   anonVma: AnonVma | null = null;
+  /**
+   * Of a private hugetlb mapping that was promised its pages: numbers of those that it has had.
+   * Parts of one mapping share it; a child's mapping has none.
+   */
+  resvMap: Set<number> | null = null;
   /** The mapped file, or null for anonymous memory. */
   readonly mapping: AddressSpace | null;
   /** Whose memory it maps, if it is neither a file's nor anonymous. */
@@ -111,6 +120,8 @@ export class Mm {
   usesHugeZeroPage = false;
   /** Pages mapped, migration entries included. */
   rssPages = 0;
+  /** Base pages mapped by hugetlb entries, migration entries included. Linux: `hugetlb_usage`. */
+  hugetlbPages = 0;
   /** Who may look at it. Linux: `get_dumpable()`. */
   dumpable: (typeof SUID_DUMP)[keyof typeof SUID_DUMP] = SUID_DUMP.user;
   /** Page table entries that name a slot in swap. Linux: MM_SWAPENTS. */

@@ -13,9 +13,10 @@ import type { Blocking } from "../sched/blocking.ts";
 import { FileMappers } from "./file-map.ts";
 import { hugePageShrinkers } from "./huge/shrinkers.ts";
 import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
+import type { Hstate } from "./hugetlb/hstate.ts";
 import { Ksm } from "./ksm/ksm.ts";
 import { AnonVma, type DriverMapping, Mm, VM, Vma, type VmaRange } from "./mm.ts";
-import { PageTables } from "./page-tables.ts";
+import { HUGE_PAGES, PageTables } from "./page-tables.ts";
 import type { Swap } from "./swap/swap.ts";
 
 /** Linux: /sys/kernel/mm/transparent_hugepage. */
@@ -46,6 +47,9 @@ export class Vm {
    * it. Supplied by reclaim; without it none is freed. Linux: `reclaim_pages()`.
    */
   reclaimPages: ((list: PageList) => Blocking<void>) | null = null;
+
+  /** Null on a machine that has never had a pool of huge pages. */
+  hstate: Hstate | null = null;
 
   /** Made when it is first read from. */
   zeroPage: Pfn | null = null;
@@ -121,9 +125,11 @@ export class Vm {
     const { mm, endVpn, flags, mapping, anonVma } = vma;
     const upper = { startVpn: vpn, endVpn, pgoff: vma.pgoff + (vpn - vma.startVpn) };
     splitHugePmdAtBoundary(this, vma, vpn);
+    assert((flags & VM.hugetlb) === 0 || vpn % HUGE_PAGES === 0, "a huge page is split at", vpn);
     vma.endVpn = vpn;
     const part = new Vma(mm, upper, flags, mapping);
     part.driver = vma.driver;
+    part.resvMap = vma.resvMap;
     insertVma(mm, part);
     if (mapping !== null) this.fileVmas[mapping.id].add(part);
     if (anonVma !== null) this.joinAnonVma(part, anonVma);

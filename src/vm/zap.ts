@@ -17,8 +17,10 @@ import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { splitHugePmd } from "./huge/split-pmd.ts";
 import { mmPutHugeZeroPage } from "./huge/zero-page.ts";
+import { closeHugetlbVma } from "./hugetlb/map.ts";
+import { zapHugetlbRange } from "./hugetlb/range.ts";
 import { ksmExit } from "./ksm/stable-tree.ts";
-import type { Mm, Vma } from "./mm.ts";
+import { type Mm, VM, type Vma } from "./mm.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
 import { removeRmap, removeRmapHuge } from "./rmap.ts";
@@ -29,6 +31,10 @@ import type { Vm } from "./vm.ts";
 /** Empties the entries of `vma` from one virtual page up to another. Linux: `MADV_DONTNEED`. */
 export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): Steps<void> {
   const { directory } = vma.mm;
+  if ((vma.flags & VM.hugetlb) !== 0) {
+    zapHugetlbRange(vm, vma, startVpn, endVpn);
+    return;
+  }
   for (let vpn = startVpn; vpn < endVpn; vpn++) {
     if (directory.findHuge(vpn) !== NO_ENTRY) {
       if (vpn === hugeStart(vpn) && vpn + HUGE_PAGES <= endVpn) {
@@ -46,6 +52,7 @@ export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): S
 /** Unmaps a whole VMA. Linux: `munmap()`. */
 export function* unmapVma(vm: Vm, vma: Vma): Steps<void> {
   yield* zapRange(vm, vma, vma.startVpn, vma.endVpn);
+  if ((vma.flags & VM.hugetlb) !== 0) closeHugetlbVma(vm, vma);
   vm.dropVma(vma);
 }
 

@@ -17,7 +17,7 @@ import { folioPut } from "../../memory/folio-ref.ts";
 import { GFP, GFP_HIGHUSER_MOVABLE } from "../../memory/gfp.ts";
 import { folioIsolateLru, lruCacheDisable, lruCacheEnable } from "../../memory/lru.ts";
 import { isolatedClass } from "../../memory/lru-list.ts";
-import type { Folio, PageList } from "../../memory/memmap.ts";
+import type { Folio, PageList, Pfn } from "../../memory/memmap.ts";
 import { listAddTail, listEmpty } from "../../memory/page-list.ts";
 import { allocMigrationTarget } from "../../migrate/alloc-migration-target.ts";
 import { migratePages } from "../../migrate/migrate-pages.ts";
@@ -25,6 +25,8 @@ import type { MigrationTarget } from "../../migrate/migrate-run.ts";
 import { putbackMovablePages } from "../../migrate/putback.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { followPage, vmaMigratable } from "../../vm/follow-page.ts";
+import { folioTestHugetlb } from "../../vm/hugetlb/folio-state.ts";
+import { folioIsolateHugetlb } from "../../vm/hugetlb/isolate.ts";
 import type { Mm } from "../../vm/mm.ts";
 import type { Vm } from "../../vm/vm.ts";
 import { putUser, type UserInput, type UserOutput } from "./user-array.ts";
@@ -136,6 +138,7 @@ class PagesMoveRun {
     let outcome: "queued" | "there" | Errno = "queued";
     if (mem.nodeOf(page).id === node) outcome = "there";
     else if (pageMapcount(mem, page) > 1 && !request.moveAll) outcome = "EACCES";
+    else if (folioTestHugetlb(mem, folio)) outcome = this.queueHugetlb(folio, page);
     else if (!folioIsolateLru(mem, folio)) outcome = "EBUSY";
     else {
       listAddTail(mem, this.queued, folio);
@@ -143,6 +146,12 @@ class PagesMoveRun {
     }
     folioPut(mem, folio);
     return outcome;
+  }
+
+  /** A huge page moves by its first address; by another it is none that may. */
+  private queueHugetlb(folio: Folio, page: Pfn): "queued" | Errno {
+    if (page !== (folio as Pfn)) return "EACCES";
+    return folioIsolateHugetlb(this.vm, folio, this.queued) === "isolated" ? "queued" : "EBUSY";
   }
 
   /**
@@ -192,6 +201,6 @@ class NodeTarget implements MigrationTarget {
   *getNew(src: Folio): Blocking<Folio | null> {
     yield "alloc-migration-target";
     const gfp = GFP_HIGHUSER_MOVABLE | GFP.thisNode;
-    return yield* allocMigrationTarget(this.vm.mem, src, { node: this.node, gfp });
+    return yield* allocMigrationTarget(this.vm, src, { node: this.node, gfp });
   }
 }
