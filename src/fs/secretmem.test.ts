@@ -1,6 +1,7 @@
 /** Secret memory: nobody but its process gets at it, and it stays where it is. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PAGE_SIZE } from "../memory/constants.ts";
 import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut } from "../memory/folio-ref.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
@@ -10,6 +11,7 @@ import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { filemapAddFolio, filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
+import { readUser, writeUser } from "../vm/fault.ts";
 import { followPage } from "../vm/follow-page.ts";
 import { smallVm } from "../vm/small-vm.ts";
 import type { Vm } from "../vm/vm.ts";
@@ -17,7 +19,7 @@ import { createSecretmem } from "./secretmem.ts";
 
 function secretPage(): { vm: Vm; mapping: AddressSpace; folio: Folio } {
   const vm = smallVm();
-  const mapping = createSecretmem(vm.cache);
+  const mapping = createSecretmem(vm.cache, PAGE_SIZE);
   const folio = folioAlloc(vm.mem, movableRequest(0));
   assert.ok(folio !== null);
   vm.mem.flags[folio] |= PG.uptodate;
@@ -38,6 +40,17 @@ test("who looks a mapped page up finds none", () => {
   const mm = vm.createMm("one");
   const vma = vm.mapFile(mm, { ...mm.freeRange(1), pgoff: 0 }, mapping);
   assert.equal(followPage(vm, vma, vma.startVpn), "ENOENT");
+});
+
+test("its process reads zeroes where it has not written, and what it wrote", () => {
+  const vm = smallVm();
+  const mm = vm.createMm("one");
+  const mapping = createSecretmem(vm.cache, PAGE_SIZE);
+  const { startVpn } = vm.mapFile(mm, { ...mm.freeRange(2), pgoff: 0 }, mapping);
+  assert.equal(runToEnd(readUser(vm, mm, startVpn, 5)), 0);
+  assert.equal(runToEnd(writeUser(vm, mm, startVpn, 5, 42)), "done");
+  assert.equal(runToEnd(readUser(vm, mm, startVpn, 5)), 42);
+  assert.equal(runToEnd(readUser(vm, mm, startVpn + 1, 0)), "SIGBUS");
 });
 
 test("it does not move", () => {

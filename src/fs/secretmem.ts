@@ -12,8 +12,10 @@ import {
   AS,
   type MigrateOutcome,
 } from "../pagecache/address-space.ts";
+import { noopDirtyFolio } from "../pagecache/mark-dirty.ts";
 import type { PageCache } from "../pagecache/page-cache.ts";
 import type { Steps } from "../sched/blocking.ts";
+import { readHole } from "./read-hole.ts";
 
 /** The bytes cannot be copied, however often somebody asks. */
 function* secretmemMigrateFolio(): Steps<MigrateOutcome> {
@@ -23,14 +25,16 @@ function* secretmemMigrateFolio(): Steps<MigrateOutcome> {
 
 /** Linux: `secretmem_aops`. */
 const SECRETMEM_AOPS: AddressSpaceOperations = {
+  dirtyFolio: noopDirtyFolio,
+  readFolio: readHole,
   migrateFolio: secretmemMigrateFolio,
   freeFolio(mem, folio) {
     mem.frames.clear(folio);
   },
 };
 
-/** A new file without pages. Linux: `memfd_secret()`. */
-export function createSecretmem(cache: PageCache): AddressSpace {
+/** A new file without pages. Linux: `memfd_secret()`, `ftruncate()`. */
+export function createSecretmem(cache: PageCache, sizeBytes: number): AddressSpace {
   const flags = AS.unevictable | AS.inaccessible;
-  return cache.createMapping("secretmem", SECRETMEM_AOPS, { flags });
+  return cache.createMapping("secretmem", SECRETMEM_AOPS, { flags, sizeBytes, readaheadPages: 0 });
 }

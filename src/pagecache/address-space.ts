@@ -49,6 +49,8 @@ export interface AddressSpaceTraits {
   readonly device?: BlockDevice | null;
   /** Whether dirty pages are counted and written; by default, whether the owner can write. */
   readonly canWriteback?: boolean;
+  /** Pages of the largest window of readahead; 0 for none. Linux: `ra_pages`. */
+  readonly readaheadPages?: number;
 }
 
 /** What all files of one machine share. */
@@ -75,7 +77,7 @@ export class AddressSpace {
   /** By page offset. Holds one reference for each page. */
   readonly folios: FolioIndex = new FolioIndex();
   /** Of those who read by mapping the file. (In Linux each open file has its own.) */
-  readonly faultReadahead: FileReadahead = new FileReadahead();
+  readonly faultReadahead: FileReadahead;
   /** By page offset, what evicted pages left for their return; null while there is nothing. */
   shadows: Map<number, number> | null = null;
   /** Where a background writeback goes on. Linux: `writeback_index`. */
@@ -105,6 +107,7 @@ export class AddressSpace {
     this.sizeBytes = traits.sizeBytes ?? 0;
     this.device = traits.device ?? null;
     const canWrite = ops.writepage !== undefined || ops.writepages !== undefined;
+    this.faultReadahead = new FileReadahead(traits.readaheadPages);
     this.canWriteback = traits.canWriteback ?? canWrite;
     this.privateLock = new SpinLock("private_lock");
     this.invalidateLock = new InvalidateLock("invalidate_lock");

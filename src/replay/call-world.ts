@@ -8,26 +8,19 @@
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/input-error.ts";
 import type { Machine } from "../machine/machine.ts";
-import { PAGE_SIZE } from "../memory/constants.ts";
 import { pageFolio } from "../memory/folio.ts";
-import { folioGet, folioPut, folioTryPin } from "../memory/folio-ref.ts";
-import { folioAddLru } from "../memory/lru.ts";
+import { folioTryPin } from "../memory/folio-ref.ts";
 import type { Folio } from "../memory/memmap.ts";
-import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
-import { PG } from "../memory/page-flags.ts";
-import { migrateFolio } from "../migrate/callbacks.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
-import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { anonymousFault, userPage } from "../vm/fault.ts";
 import { forkMm } from "../vm/fork.ts";
-import { type Mm, VM, type Vma, type VmaRange } from "../vm/mm.ts";
+import type { Mm, Vma, VmaRange } from "../vm/mm.ts";
 import { credentialsOf, type Process } from "../vm/process.ts";
-import { PTE, PTE_NONE } from "../vm/pte.ts";
-import { addRmap } from "../vm/rmap.ts";
 import { exitMm, unmapRange } from "../vm/zap.ts";
 import { machineN4 } from "./machine-n4.ts";
 import { type ToldArguments, UNTOLD } from "./told-arguments.ts";
+import { createTmpfsFile, usePages, writeFile } from "./world-files.ts";
 
 /** Something that no line made, in this record or in those whose world it continues. */
 export class NotMade extends InputError {}
@@ -48,7 +41,7 @@ export class CallWorld {
   /** What setup and description tell of the call's arguments, of this record. */
   args: ToldArguments = { ...UNTOLD };
   /** The file that clauses without a name go on about. */
-  file: { readonly mapping: AddressSpace; readonly pages: number } | null = null;
+  file: WorldFile | null = null;
   private nextVpn = 0;
   private readonly held: Map<string, { readonly folio: Folio; readonly count: number }[]> =
     new Map();
@@ -131,61 +124,27 @@ export class CallWorld {
     }
   }
 
-  /** Shared memory: pages of a file of tmpfs, each mapped and written on that node. */
+  /** Shared memory: a file of tmpfs, mapped shared, each page written on that node. */
   mapShmem(name: string, count: string | undefined, node: number): AddressSpace {
     const pages = Number(count ?? this.sizes.get(name) ?? 1);
-    const mapping = this.createShmem(pages);
-    this.fillFile(mapping, node, all(pages), PG.swapbacked | PG.dirty);
-    this.mapFile(name, mapping, pages);
+    const { mapping } = this.createFile(pages);
+    writeFile(this.machine.vm, mapping, pages, node);
+    const { mm, startVpn } = this.mapFile(name, mapping, pages);
+    usePages(this.machine.vm, mm, startVpn, pages, "write");
     return mapping;
   }
 
-  /** A file of tmpfs without pages; the next sentence may map it. */
-  createShmem(pages: number): AddressSpace {
-    const sizeBytes = pages * PAGE_SIZE;
-    const ops = { migrateFolio };
-    const mapping = this.machine.vm.cache.createMapping("shmem", ops, { sizeBytes });
-    this.file = { mapping, pages };
-    return mapping;
+  /** A file of tmpfs without pages; sentences without a name go on about it. */
+  createFile(pages: number): WorldFile {
+    this.file = { mapping: createTmpfsFile(this.machine.vm, pages), pages };
+    return this.file;
   }
 
-  /** Enters new pages into a file, from a node and with these flags besides. */
-  fillFile(mapping: AddressSpace, node: number, offsets: readonly number[], flags: number): void {
-    const { mem } = this.machine;
-    for (const offset of offsets) {
-      const folio = folioAlloc(mem, movableRequest(node));
-      assert(folio !== null, "no memory for a file's page on node", node);
-      mem.flags[folio] |= PG.uptodate | flags;
-      filemapAddFolio(mem, mapping, folio, offset);
-      folioAddLru(mem, folio);
-      folioPut(mem, folio);
-    }
-  }
-
-  /** Maps all of a file, shared, and enters every page that is there. */
+  /** Maps all of a file, shared unless it is said otherwise; no page is used yet. */
   mapFile(name: string, mapping: AddressSpace, pages: number, flags?: number): Region {
     const range = { ...this.freeRange(pages), pgoff: 0 };
     const vma = this.machine.vm.mapFile(this.self, range, mapping, flags);
-    const region = this.nameRegion(name, { mm: this.self, startVpn: vma.startVpn, pages });
-    this.mapPages(region);
-    return region;
-  }
-
-  /** Enters the pages of a region's file that are there and not mapped, as fault-around does. */
-  mapPages({ mm, startVpn, pages }: Region): void {
-    const { vm } = this.machine;
-    const vma = vmaOf(mm, startVpn);
-    for (let offset = 0; offset < pages; offset++) {
-      const folio = vma.mapping?.folios.load(vma.pgoff + offset) ?? null;
-      const entry = mm.directory.make(startVpn + offset);
-      if (folio === null || vm.tables.bits(entry) !== PTE_NONE) continue;
-      const isWritable = (vma.flags & VM.shared) !== 0 && (vma.flags & VM.write) !== 0;
-      const written = isWritable ? PTE.write | PTE.dirty : 0;
-      vm.tables.set(entry, folio, PTE.present | PTE.young | written);
-      mm.rssPages++;
-      folioGet(vm.mem, folio);
-      addRmap(vm.mem, folio, vma);
-    }
+    return this.nameRegion(name, { mm: this.self, startVpn: vma.startVpn, pages });
   }
 
   /** The region that a sentence does not name: the only one of the call. */
@@ -268,6 +227,11 @@ export class CallWorld {
     this.processes.set(name, process);
     return process;
   }
+}
+
+export interface WorldFile {
+  readonly mapping: AddressSpace;
+  readonly pages: number;
 }
 
 /** Pages of a process from `startVpn` on; what is mapped there may change. */

@@ -1,11 +1,10 @@
 /** Sentences about shared memory and files: shared anonymous, memfd, tmpfs. */
-import { PG } from "../../memory/page-flags.ts";
 import type { AddressSpace } from "../../pagecache/address-space.ts";
 import { runToEnd } from "../../sched/run.ts";
 import { VM } from "../../vm/mm.ts";
 import { unmapRange } from "../../vm/zap.ts";
 import { type CallWorld, NotMade } from "../call-world.ts";
-import { writePage } from "./processes.ts";
+import { usePages, writeFile } from "../world-files.ts";
 import { current, type Sentence, sentence, tells } from "./sentence.ts";
 
 export const FILES: readonly Sentence[] = [
@@ -25,12 +24,13 @@ export const FILES: readonly Sentence[] = [
     "^memfd (?<count>\\d+) pages on node(?<node>\\d) mapped at M1 and M2, both touched$",
     (world, { count, node }) => {
       const mapping = world.mapShmem("M1", count, Number(node));
-      world.mapFile("M2", mapping, Number(count));
+      const { mm, startVpn, pages } = world.mapFile("M2", mapping, Number(count));
+      usePages(world.machine.vm, mm, startVpn, pages, "read");
     },
   ),
   sentence("^memfd (?<count>\\d+) pages, nothing written$", (world, { count }) => {
     const pages = Number(count);
-    world.mapFile(world.onlyName, world.createShmem(pages), pages);
+    world.mapFile(world.onlyName, world.createFile(pages).mapping, pages);
   }),
   sentence("^NAME munmapped$", (world, { name }) => {
     const { mm, startVpn, pages } = world.region(name);
@@ -40,19 +40,23 @@ export const FILES: readonly Sentence[] = [
   tells("^now on node\\d, target \\d$"),
   sentence(
     "^/tmp file (?<count>\\d+) pages node(?<node>\\d)$",
-    (world, { count, node }) => void createFile(world, Number(count), Number(node)),
+    (world, { count, node }) => void writtenFile(world, Number(count), Number(node)),
   ),
   sentence("^MAP_PRIVATE$", mapPrivate),
   sentence("^all read, (?<one>\\d+) and (?<other>\\d+) written$", (world, { one, other }) => {
-    world.mapPages(current(world));
-    for (const page of [one, other]) writePage(world, current(world), Number(page));
+    const { vm } = world.machine;
+    const { mm, startVpn, pages } = current(world);
+    usePages(vm, mm, startVpn, pages, "read");
+    for (const page of [one, other]) usePages(vm, mm, startVpn + Number(page), 1, "write");
   }),
   // The file was written by the caller, so its pages are on node 0. Of those that are there a read
   // maps the sixteen around it, whatever MADV_RANDOM says.
   sentence(
     "^file (?<count>\\d+) pages in cache, mmap shared, MADV_RANDOM, only page 0 read ",
     (world, { count }) => {
-      world.mapFile(world.onlyName, createFile(world, Number(count), 0), Number(count));
+      const mapping = writtenFile(world, Number(count), 0);
+      const { mm, startVpn } = world.mapFile(world.onlyName, mapping, Number(count));
+      usePages(world.machine.vm, mm, startVpn, 1, "read");
     },
   ),
   sentence("^/dev/zero mapped private, written node(?<node>\\d)$", (world, { node }) => {
@@ -64,16 +68,16 @@ export const FILES: readonly Sentence[] = [
   sentence("^text of the running program, mapped by parent and child$", (world) => {
     const name = world.onlyName;
     const pages = world.sizes.get(name) ?? 1;
-    world.mapFile(name, createFile(world, pages, 0), pages, VM.read);
+    const { mm, startVpn } = world.mapFile(name, writtenFile(world, pages, 0), pages, VM.read);
+    usePages(world.machine.vm, mm, startVpn, pages, "read");
     world.fork("child");
   }),
 ];
 
 /** A file of tmpfs with all of its pages in the cache. */
-function createFile(world: CallWorld, pages: number, node: number): AddressSpace {
-  const mapping = world.createShmem(pages);
-  const offsets = Array.from({ length: pages }, (_, at) => at);
-  world.fillFile(mapping, node, offsets, PG.swapbacked | PG.dirty);
+function writtenFile(world: CallWorld, pages: number, node: number): AddressSpace {
+  const { mapping } = world.createFile(pages);
+  writeFile(world.machine.vm, mapping, pages, node);
   return mapping;
 }
 

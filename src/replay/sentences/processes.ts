@@ -1,13 +1,12 @@
 /** Sentences about processes: children, and pages written before or after a fork. */
 import { doPagesMove, type PagesMove } from "../../callers/move-pages/pages-move.ts";
 import { userInput, userOutput } from "../../callers/move-pages/user-array.ts";
-import { PG } from "../../memory/page-flags.ts";
 import { runToEnd } from "../../sched/run.ts";
-import { userPage } from "../../vm/fault.ts";
 import { SUID_DUMP } from "../../vm/mm.ts";
 import { becomeUser, type Process } from "../../vm/process.ts";
 import { PTE } from "../../vm/pte.ts";
-import { type CallWorld, type Region, vmaOf } from "../call-world.ts";
+import type { CallWorld } from "../call-world.ts";
+import { usePages } from "../world-files.ts";
 import { numbers, type Sentence, sentence } from "./sentence.ts";
 
 /** What records call the process that a fork of theirs makes. */
@@ -112,20 +111,8 @@ function joinCpuset(world: CallWorld, mems: readonly number[]): void {
 
 function write(world: CallWorld, address: string): void {
   const match = /^(\w+)\[(\d+)\]$/.exec(address);
-  writePage(world, world.region(match?.[1]), Number(match?.[2]));
-}
-
-/** The process writes a page of a region; a hole of a file gets a page, on node 0. */
-export function writePage(world: CallWorld, region: Region, page: number): void {
-  const { vm } = world.machine;
-  const { mm, startVpn } = region;
-  const vma = vmaOf(mm, startVpn + page);
-  const offset = vma.pgoff + (startVpn + page - vma.startVpn);
-  if (vma.mapping !== null && vma.mapping.folios.load(offset) === null) {
-    world.fillFile(vma.mapping, 0, [offset], PG.swapbacked | PG.dirty);
-    world.mapPages(region);
-  }
-  runToEnd(userPage(vm, mm, startVpn + page, "write"));
+  const { mm, startVpn } = world.region(match?.[1]);
+  usePages(world.machine.vm, mm, startVpn + Number(match?.[2]), 1, "write");
 }
 
 /** Pages are told that they were not written since; the next write is noticed. */

@@ -7,7 +7,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { createSecretmem } from "../../fs/secretmem.ts";
-import { MIGRATE } from "../../memory/constants.ts";
+import { MIGRATE, PAGE_SIZE } from "../../memory/constants.ts";
 import type { Folio, Pfn } from "../../memory/memmap.ts";
 import { allocPages, movableRequest } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
@@ -17,6 +17,7 @@ import { userPage } from "../../vm/fault.ts";
 import { VM } from "../../vm/mm.ts";
 import { PTE } from "../../vm/pte.ts";
 import { type CallWorld, type Region, vmaOf } from "../call-world.ts";
+import { usePages, writeFile } from "../world-files.ts";
 import { numbers, type Sentence, sentence, tells } from "./sentence.ts";
 
 /** Pages of a ring, as those that map them have them. */
@@ -126,8 +127,10 @@ function mapRing(world: CallWorld, pages: number): void {
 
 function mapSecret(world: CallWorld, { count, node }: Readonly<Record<string, string>>): void {
   const pages = Number(count);
-  const mapping = createSecretmem(world.machine.vm.cache);
-  const offsets = Array.from({ length: pages }, (_, at) => at);
-  world.fillFile(mapping, Number(node), offsets, PG.dirty);
-  world.mapFile(world.onlyName, mapping, pages, VM.read | VM.write | VM.locked);
+  const { vm } = world.machine;
+  const mapping = createSecretmem(vm.cache, pages * PAGE_SIZE);
+  writeFile(vm, mapping, pages, Number(node));
+  // Its VMAs are locked, but the record's pages have no PG_mlocked: the mapping keeps them.
+  const { mm, startVpn } = world.mapFile(world.onlyName, mapping, pages);
+  usePages(vm, mm, startVpn, pages, "write");
 }
