@@ -50,6 +50,24 @@ export function* withCapture<T>(
 }
 
 /**
+ * Runs work that makes room: what it allocates neither reclaims nor compacts.
+ *
+ * Linux: `memalloc_noreclaim_save()`, PF_MEMALLOC.
+ */
+export function* withMemalloc<T>(mem: Memory, start: () => Blocking<T>): Blocking<T> {
+  const outer = mem.memalloc;
+  const context = {
+    enter: () => {
+      mem.memalloc = true;
+    },
+    leave: () => {
+      mem.memalloc = outer;
+    },
+  };
+  return yield* inContext(context, start);
+}
+
+/**
  * Takes a block that is about to be free, if it is what the compactor waits for.
  *
  * Not out of CMA or isolated memory; and a block smaller than a pageblock not out of a movable

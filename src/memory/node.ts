@@ -6,6 +6,7 @@
  */
 import { WaitQueue } from "../sched/wait-queue.ts";
 import type { Memmap, PageList } from "./memmap.ts";
+import { WritebackThrottle } from "./writeback-throttle.ts";
 import type { Zone } from "./zone.ts";
 
 /** Linux: `enum lru_list`. */
@@ -47,6 +48,7 @@ export class Node {
    * told how long ago a page was evicted. Linux: `lruvec->nonresident_age`.
    */
   nonresidentAge = 0;
+  readonly writebackThrottle: WritebackThrottle = new WritebackThrottle();
   /** Pages in the page cache and the swap cache, shmem included. Linux: NR_FILE_PAGES. */
   filePages = 0;
   /** Of those, in the swap cache. Linux: NR_SWAPCACHE. */

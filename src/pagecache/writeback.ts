@@ -54,13 +54,15 @@ export function folioStartWriteback(mem: Memory, mapping: AddressSpace, folio: F
 
 /** Storage has the bytes; may be called from I/O completion. Linux: `folio_end_writeback()`. */
 export function folioEndWriteback(mem: Memory, mapping: AddressSpace, folio: Folio): void {
-  countWriteback(mem, folio, -folioNrPages(mem, folio));
+  const pages = folioNrPages(mem, folio);
+  countWriteback(mem, folio, -pages);
   if ((mapping.flags & AS.noWritebackTags) === 0) {
     mapping.folios.clearMark(mem.index[folio], MARK.writeback);
   }
   // Reclaim began the write: the folio is the next that it looks at.
   if (testAndClearFlag(mem, folio, PG.reclaim)) folioRotateReclaimable(mem, folio);
   folioClearWriteback(mem, folio);
+  mem.nodeOf(folio).writebackThrottle.noteWritten(pages);
 }
 
 /** A write failed: the next fsync tells. Linux: `mapping_set_error()`. */

@@ -85,7 +85,7 @@ export function compactionReady(
 }
 
 /** Free pages that compaction needs beyond a watermark. Linux: `compact_gap()`. */
-function compactGap(order: number): number {
+export function compactGap(order: number): number {
   return 2 << order;
 }
 

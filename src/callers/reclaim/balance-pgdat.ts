@@ -13,7 +13,7 @@ import { LRU } from "../../memory/node.ts";
 import { zoneWatermarkOk } from "../../memory/watermark.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { Blocking } from "../../sched/blocking.ts";
-import { compactGap } from "./compaction-room.ts";
+import { compactGap } from "../compaction/suitable.ts";
 import { allowDirectReclaim } from "./direct-reclaim.ts";
 import type { NodeReclaim, Reclaimer } from "./reclaimer.ts";
 import { DEF_PRIORITY, ScanControl, SWAP_CLUSTER_MAX } from "./scan-control.ts";

@@ -10,12 +10,14 @@
  * 6.1. There are no signals.
  */
 import { VM_EVENT } from "../../events/vmstat.ts";
+import { withMemalloc } from "../../memory/capture.ts";
 import { ZONE_TYPES } from "../../memory/constants.ts";
 import { GFP, type GfpRequest } from "../../memory/gfp.ts";
+import { gfpText } from "../../memory/gfp-text.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { waitTimeout } from "../../sched/timed-wait.ts";
-import { compactionReady } from "./compaction-room.ts";
+import { isLeftToCompaction } from "./compaction-room.ts";
 import type { NodeReclaim, Reclaimer } from "./reclaimer.ts";
 import { DEF_PRIORITY, ScanControl, SWAP_CLUSTER_MAX } from "./scan-control.ts";
 import { shrinkNode } from "./shrink-node.ts";
@@ -47,9 +49,10 @@ export function* tryToFreePages(reclaimer: Reclaimer, request: GfpRequest): Bloc
     highestZone,
     pagesToReclaim: SWAP_CLUSTER_MAX,
   });
-  const { trace } = reclaimer.vm.mem.events;
-  trace?.event("mm_vmscan_direct_reclaim_begin", `order=${order}`);
-  const freed = yield* doTryToFreePages(sc, nodes);
+  const { mem } = reclaimer.vm;
+  const { trace } = mem.events;
+  trace?.event("mm_vmscan_direct_reclaim_begin", `order=${order} gfp_flags=${gfpText(gfp)}`);
+  const freed = yield* withMemalloc(mem, () => doTryToFreePages(sc, nodes));
   trace?.event("mm_vmscan_direct_reclaim_end", `nr_reclaimed=${freed}`);
   return freed;
 }
@@ -76,7 +79,7 @@ function* doTryToFreePages(sc: ScanControl, nodes: readonly NodeReclaim[]): Bloc
 function* shrinkZones(sc: ScanControl, nodes: readonly NodeReclaim[]): Blocking<void> {
   for (const node of nodes) {
     const zones = node.zonesUpTo(sc.highestZone);
-    const needy = zones.filter((zone) => !compactionReady(sc, zone));
+    const needy = zones.filter((zone) => !isLeftToCompaction(sc, zone));
     if (needy.length < zones.length) sc.compactionReady = true;
     if (needy.length > 0) yield* shrinkNode(sc, node);
   }

@@ -8,11 +8,14 @@
  * Linux: `kswapd()`, `kswapd_try_to_sleep()`, `wakeup_kswapd()`, mm/vmscan.c, 6.1.
  */
 import { VM_EVENT } from "../../events/vmstat.ts";
+import { withMemalloc } from "../../memory/capture.ts";
 import { ZONE_TYPES, type ZoneType } from "../../memory/constants.ts";
 import { GFP } from "../../memory/gfp.ts";
+import { gfpText } from "../../memory/gfp-text.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { waitTimeout } from "../../sched/timed-wait.ts";
+import { resetNodeIsolation } from "../compaction/reset-isolation.ts";
 import { balancePgdat, pgdatBalanced } from "./balance-pgdat.ts";
 import { NO_ZONE, type NodeReclaim, type Reclaimer } from "./reclaimer.ts";
 
@@ -20,6 +23,10 @@ const SECOND = 1_000_000_000;
 
 /** The body of a node's kswapd; ends after `stopKswapd`. */
 export function* kswapd(reclaimer: Reclaimer, node: NodeReclaim): Blocking<void> {
+  yield* withMemalloc(reclaimer.vm.mem, () => runKswapd(reclaimer, node));
+}
+
+function* runKswapd(reclaimer: Reclaimer, node: NodeReclaim): Blocking<void> {
   const { mem } = reclaimer.vm;
   const { id } = node.node;
   node.hasKswapd = true;
@@ -72,7 +79,10 @@ export function wakeupKswapd(
     if ((gfp & GFP.directReclaim) === 0) reclaimer.wakeKcompactd?.(node.node, order, highest);
     return;
   }
-  mem.events.trace?.event("mm_vmscan_wakeup_kswapd", `nid=${zone.node} order=${order}`);
+  mem.events.trace?.event(
+    "mm_vmscan_wakeup_kswapd",
+    `nid=${zone.node} order=${order} gfp_flags=${gfpText(gfp)}`,
+  );
   node.kswapdWait.wakeAll();
 }
 
@@ -88,7 +98,7 @@ function* tryToSleep(reclaimer: Reclaimer, node: NodeReclaim, sleep: Sleep): Blo
   if (node.kswapdShouldStop) return;
   let wasWoken = false;
   if (maySleep(reclaimer, node, sleep)) {
-    reclaimer.resetIsolationSuitable?.(node.node);
+    resetNodeIsolation(mem, node.node);
     reclaimer.wakeKcompactd?.(node.node, sleep.allocOrder, sleep.highest);
     wasWoken = (yield* waitTimeout(node.kswapdWait, reclaimer.clock, SECOND / 10)) === "woken";
     if (wasWoken) {

@@ -133,9 +133,12 @@ function* unmap({ sc, stat }: ShrinkPass, folio: Folio): Steps<Verdict> {
   const { vm } = sc.reclaimer;
   const { mem } = vm;
   if (!folioMapped(mem, folio)) return null;
+  const wasFile = isolatedClass(mem, folio) === 1;
   yield* tryToUnmap(vm, folio);
   if (!folioMapped(mem, folio)) return null;
-  stat.unmapFailed += folioNrPages(mem, folio);
+  const pages = folioNrPages(mem, folio);
+  stat.unmapFailed += pages;
+  if (wasFile && isolatedClass(mem, folio) === 0) stat.lazyfreeFailed += pages;
   return "still_mapped";
 }
 

@@ -66,7 +66,7 @@ export class NodeReclaim {
   constructor(node: Node) {
     this.node = node;
     this.throttled = {
-      writeback: new WaitQueue("the end of writes"),
+      writeback: node.writebackThrottle.queue,
       isolated: node.throttled,
       noprogress: new WaitQueue("the progress of others"),
       congested: new WaitQueue("storage that is congested"),
@@ -105,8 +105,6 @@ export class Reclaimer {
   readonly nodes: readonly NodeReclaim[];
   /** Has the node's kcompactd run; null without one. Linux: `wakeup_kcompactd()`. */
   wakeKcompactd: ((node: Node, order: number, highestZone: number) => void) | null = null;
-  /** Forgets which blocks compaction need not look at. Linux: `reset_isolation_suitable()`. */
-  resetIsolationSuitable: ((node: Node) => void) | null = null;
   /** Folios looked at, by what became of them. */
   readonly outcomes: Record<FolioOutcome, number> = newOutcomeCounts();
   private readonly settings: { readonly sysctl: ReclaimSysctl & CompactSysctl };

@@ -37,6 +37,8 @@ export class ReclaimStat {
   readonly activate: [anon: number, file: number] = [0, 0];
   referenceKept = 0;
   unmapFailed = 0;
+  /** Given up by their process, and then written after all. */
+  lazyfreeFailed = 0;
 }
 
 /** Whether a folio that is in use may stay for that reason. */

@@ -1,9 +1,12 @@
 /**
  * Reclaim at the service of the rooms below: of allocation, and of pages that come back.
  */
+import type { PageList } from "../../memory/memmap.ts";
 import type { Zone } from "../../memory/zone.ts";
+import type { Blocking } from "../../sched/blocking.ts";
 import { tryToFreePages } from "./direct-reclaim.ts";
 import { wakeupKswapd } from "./kswapd.ts";
+import { reclaimPages } from "./reclaim-list.ts";
 import type { Reclaimer } from "./reclaimer.ts";
 import { workingsetRefault } from "./workingset.ts";
 
@@ -15,6 +18,9 @@ export function supplyReclaim(reclaimer: Reclaimer): void {
   allocHooks.reclaimablePages = (zone) => zoneReclaimablePages(reclaimer, zone);
   allocHooks.wakeKswapd = (zone, order, highest, gfp) =>
     wakeupKswapd(reclaimer, zone, order, highest, gfp);
+  reclaimer.vm.reclaimPages = function* (list: PageList): Blocking<void> {
+    yield* reclaimPages(reclaimer, list);
+  };
   cache.workingsetRefault = (folio, shadow) => workingsetRefault(reclaimer, folio, shadow);
 }
 

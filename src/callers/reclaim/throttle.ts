@@ -26,7 +26,11 @@ export function* reclaimThrottle(
   reason: ThrottleReason,
 ): Blocking<void> {
   const mayHelp = reason === "writeback" || reason === "isolated" || !skipsNoprogress(node);
-  if (mayHelp) yield* waitTimeout(node.throttled[reason], clock, TIMEOUTS[reason]);
+  if (!mayHelp) return;
+  const { writebackThrottle } = node.node;
+  if (reason === "writeback") writebackThrottle.enter();
+  yield* waitTimeout(node.throttled[reason], clock, TIMEOUTS[reason]);
+  if (reason === "writeback") writebackThrottle.leave();
 }
 
 /** Waiting would be for nothing, or is done elsewhere. Linux: `skip_throttle_noprogress()`. */
