@@ -7,6 +7,7 @@ import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
 import { moveAndRemapRaces } from "./move-and-remap.ts";
+import { moveAndSwapRaces } from "./move-and-swap.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
 import { moveInBatchesRaces } from "./move-in-batches.ts";
@@ -28,4 +29,5 @@ export const allRaces: readonly Race[] = [
   ...moveInBatchesRaces,
   ...moveAndBuffersRaces,
   ...movableRaces,
+  ...moveAndSwapRaces,
 ];

@@ -135,6 +135,7 @@ function mapSwappedIn(fault: SwapFault, folio: Folio, page: Pfn, isExclusive: bo
 function* readAlone(fault: SwapFault): Blocking<SwapFaultOutcome> {
   const { vm, swap, slot } = fault;
   const { mem } = vm;
+  yield "swap-alone-claim";
   const claim = swap.prepareCache(slot);
   if (claim !== "claimed") {
     if (claim === "EEXIST" && swap.isClaimed(slot)) yield swap.claimed;
@@ -145,6 +146,7 @@ function* readAlone(fault: SwapFault): Blocking<SwapFaultOutcome> {
   if (folio !== null) {
     mem.events.count(VM_EVENT.pgmajfault, 1);
     startSwapIn(swap, folio, slot);
+    yield "swap-alone-read";
     yield* folioLock(mem, folio);
     outcome = mapAlone(fault, folio);
     folioUnlock(mem, folio);

@@ -33,6 +33,7 @@ export function* readSwapCache(swap: Swap, slot: SwapEntry): Blocking<Folio | "E
     if (cached !== null) return cached;
     const folio = yield* allocSwapFolio(mem);
     if (folio === null) return "ENOMEM";
+    yield "swap-cache-claim";
     const claim = swap.prepareCache(slot);
     if (claim === "claimed") {
       addToSwapCache(swap, folio, slot);
