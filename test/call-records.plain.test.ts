@@ -32,14 +32,14 @@ test("no record differs, and those that cannot be set up say which line is not k
     [],
   );
   const agree = results.filter(({ result }) => result === "agree");
-  assert.ok(agree.length >= 60, `only ${agree.length} agree`);
+  assert.ok(agree.length >= 127, `only ${agree.length} agree`);
   const silent = results.filter(({ result, why }) => result === "cannot" && why === "");
   assert.deepEqual(silent, []);
 });
 
 test("an outcome that was withheld is run all the same", () => {
   const unknown = results.filter(({ result }) => result === "unknown");
-  assert.ok(unknown.length >= 27, `only ${unknown.length} ran`);
+  assert.ok(unknown.length >= 53, `only ${unknown.length} ran`);
   assert.ok(unknown.every(({ got }) => got !== null));
 });
 

@@ -1,7 +1,10 @@
 /**
  * The outcome of replaying records, as text: a line each, the counts first.
  */
-import type { RecordsResult } from "../replay/result.ts";
+import type { RecordResult, RecordsResult } from "../replay/result.ts";
+
+/** Records of one reason that are named; of more only the number is told. */
+const SHOWN_IDS = 5;
 
 export function recordsText({ agree, differ, cannot, unknown, records }: RecordsResult): string {
   const counts = `${agree} agree, ${differ} differ, ${unknown} without outcome, ${cannot} cannot`;
@@ -11,12 +14,23 @@ export function recordsText({ agree, differ, cannot, unknown, records }: Records
     const name = `${area}/${id}`.padEnd(width);
     return `${result.padEnd(8)} ${name}  ${why === "" ? summaryOf(got) : why}`;
   });
-  const reasons = new Map<string, number>();
-  for (const { result, why } of records) {
-    if (result === "cannot") reasons.set(why, (reasons.get(why) ?? 0) + 1);
+  return `${[counts, "", ...lines, ...cannotLines(records)].join("\n")}\n`;
+}
+
+/** Those that could not be replayed, by reason: how many, and what each lacked if that differs. */
+function cannotLines(records: readonly RecordResult[]): string[] {
+  const reasons = new Map<string, string[]>();
+  for (const { id, result, why } of records) {
+    if (result !== "cannot") continue;
+    const [reason, ...rest] = why.split(": ");
+    const lacking = rest.length === 0 ? [] : [`${id}: ${rest.join(": ")}`];
+    reasons.set(reason, [...(reasons.get(reason) ?? []), ...(lacking.length > 0 ? lacking : [id])]);
   }
-  const cannots = [...reasons].map(([why, count]) => `cannot   ${count}: ${why}`);
-  return `${[counts, "", ...lines, ...cannots].join("\n")}\n`;
+  return [...reasons].flatMap(([reason, found]) => {
+    const details = found.some((text) => text.includes(": ")) || found.length <= SHOWN_IDS;
+    const head = `cannot   ${found.length}: ${reason}`;
+    return details ? [head, ...found.map((text) => `           ${text}`)] : [head];
+  });
 }
 
 /** The figures of a compaction that was compared. */
