@@ -24,11 +24,18 @@ import { checkKsm } from "./invariants-ksm.ts";
 import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import { checkMovable, driverReferences } from "./invariants-movable.ts";
 import { SWAP_INVARIANTS } from "./invariants-swap.ts";
+import { TRANSLATION_INVARIANTS } from "./invariants-tlb.ts";
 import type { Machine } from "./machine.ts";
 
 /** Throws with the first violation of each rule, or returns. */
 export function checkInvariants(machine: Machine): void {
-  const rules = [...INVARIANTS, ...LARGE_INVARIANTS, ...SWAP_INVARIANTS, ...HUGETLB_INVARIANTS];
+  const rules = [
+    ...INVARIANTS,
+    ...LARGE_INVARIANTS,
+    ...SWAP_INVARIANTS,
+    ...HUGETLB_INVARIANTS,
+    ...TRANSLATION_INVARIANTS,
+  ];
   const found = rules.map(({ check }) => check(machine)).filter((text) => text !== null);
   if (found.length > 0) throw new InvariantError(found.join("; "));
 }

@@ -19,9 +19,11 @@ import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { PTE } from "./pte.ts";
 import { addRmap, removeRmap, setAnonOwner } from "./rmap.ts";
 import { folioTestSwapcache, freeSwapAtLock, freeSwapCache } from "./swap/swap-cache.ts";
+import { flushTlbPage } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
 /** "again": the entry is no longer what it was, and the use starts over. */
@@ -77,6 +79,8 @@ export function mapNewAnonymous(vm: Vm, vma: Vma, vpn: number, entry: number, fo
   let bits = PTE.present | PTE.young | PTE.softDirty;
   if ((vma.flags & VM.write) !== 0) bits |= PTE.write | PTE.dirty;
   vm.tables.set(entry, folio, bits);
+  // What was there before, a page that was shared or the zero page, is no longer to be used.
+  flushTlbPage(vm, vma.mm, vpn);
   folioAddLru(mem, folio);
 }
 
@@ -108,8 +112,10 @@ function* copyPage(vm: Vm, vma: Vma, vpn: number, entry: number): Blocking<Write
     tables.bits(entry) === bits;
   let outcome: WriteFaultOutcome = copy === null ? "SIGBUS" : "again";
   if (copy !== null && isSame) {
+    invalidateRangeStart(vma.mm, vpn, vpn + 1);
     mem.frames.copy(copy, page);
     mapNewAnonymous(vm, vma, vpn, entry, copy);
+    invalidateRangeEnd(vma.mm, vpn, vpn + 1);
     removeRmap(mem, page, vma);
     if (vm.swap !== null) freeSwapCache(vm.swap, old);
     folioPut(mem, old);

@@ -2,8 +2,8 @@
  * A process uses its memory: reads, writes, and the faults that they take.
  *
  * A use finds the entry present with the right permission, or faults and tries again. From the
- * moment that the entry is found until the word is read or written nothing else runs, as the
- * processor and the TLB flush of an unmapping would have it.
+ * moment that the entry is found until the word is read or written nothing else runs. On a machine
+ * with TLBs a use that hits looks at no entry at all.
  *
  * A fault that needs a new page may sleep for it. It then looks at the VMA and the entry again, and
  * where either has changed it gives the page back and the use starts over.
@@ -71,6 +71,10 @@ export function* userPage(
   const wanted = access === "write" ? PTE.present | PTE.write : PTE.present;
   for (;;) {
     yield "user-access";
+    if (vm.tlbs !== null) {
+      const cached = vm.tlbs.lookUp(vm.mem.cpu, mm, vpn, access);
+      if (cached !== null) return cached;
+    }
     if (mm.mmapLock.held) yield* mm.mmapLock.wait();
     const vma = mm.vmaAt(vpn);
     if (vma === null) return "SIGSEGV";
@@ -92,7 +96,9 @@ export function* userPage(
     if ((bits & wanted) === wanted) {
       const touched = access === "write" ? PTE.young | PTE.dirty | PTE.softDirty : PTE.young;
       tables.set(entry, tables.pfn(entry), bits | touched);
-      return vm.mem.pfn(entryPfn(tables, entry, vpn));
+      const page = vm.mem.pfn(entryPfn(tables, entry, vpn));
+      if (vm.tlbs !== null) vm.tlbs.fill(vm.mem.cpu, mm, vpn, page, bits | touched);
+      return page;
     }
     if ((bits & PTE_MIGRATION) !== 0) yield* migrationEntryWait(vm, entry);
     else if ((bits & PTE.huge) !== 0) yield* hugeWriteFault(vm, vma, vpn);

@@ -16,10 +16,12 @@ import { mapNewAnonymous, tryShareAnonymous } from "./copy-on-write.ts";
 import { forkHugeEntry } from "./huge/fork.ts";
 import { forkHugetlbRange } from "./hugetlb/range.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import { addRmap } from "./rmap.ts";
 import type { SwapEntry } from "./swap/swap-entry.ts";
+import { flushTlbRange } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
 /** Makes a child of `parent`; null where a pinned page had to be copied and there was no memory. */
@@ -27,20 +29,27 @@ export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
   const child = vm.createMm(name);
   for (const vma of parent.vmas) {
     const copy = forkVma(vm, child, vma);
-    if ((vma.flags & VM.hugetlb) !== 0) {
-      if (!forkHugetlbRange(vm, vma, copy)) return null;
-      continue;
-    }
-    for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-      const isHuge = vma.mm.directory.findHuge(vpn) !== NO_ENTRY;
-      if (isHuge && forkHugeEntry(vm, vma, copy, vpn) === "copied") {
-        vpn += HUGE_PAGES - 1;
-        continue;
-      }
-      if (!forkEntry(vm, vma, copy, vpn)) return null;
-    }
+    invalidateRangeStart(parent, vma.startVpn, vma.endVpn);
+    const isHugetlb = (vma.flags & VM.hugetlb) !== 0;
+    const isCopied = isHugetlb ? forkHugetlbRange(vm, vma, copy) : forkEntries(vm, vma, copy);
+    invalidateRangeEnd(parent, vma.startVpn, vma.endVpn);
+    // The parent's private pages are read-only from here on.
+    flushTlbRange(vm, parent, vma.startVpn, vma.endVpn);
+    if (!isCopied) return null;
   }
   return child;
+}
+
+function forkEntries(vm: Vm, vma: Vma, copy: Vma): boolean {
+  for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
+    const isHuge = vma.mm.directory.findHuge(vpn) !== NO_ENTRY;
+    if (isHuge && forkHugeEntry(vm, vma, copy, vpn) === "copied") {
+      vpn += HUGE_PAGES - 1;
+      continue;
+    }
+    if (!forkEntry(vm, vma, copy, vpn)) return false;
+  }
+  return true;
 }
 
 function forkVma(vm: Vm, child: Mm, vma: Vma): Vma {

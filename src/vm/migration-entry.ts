@@ -24,10 +24,12 @@ import { removeMigrationPmd, setMigrationPmd } from "./huge/migration-pmd.ts";
 import { ksmMappings } from "./ksm/ksm-mappings.ts";
 import { comesBackExclusive, migrationBits, presentBits } from "./migration-bits.ts";
 import { VM, type Vma } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 import { tracePte } from "./pte-trace.ts";
 import { addRmap, removeRmap, rmapEntry, rmapVmas } from "./rmap.ts";
+import { flushTlbPage } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
 /** Installs migration entries for the folio wherever it is mapped. Linux: `try_to_migrate()`. */
@@ -42,6 +44,8 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
   const skipsStacks = folioTestAnon(mem, folio);
   for (const vma of rmapVmas(vm, folio)) {
     if (skipsStacks && (vma.flags & VM.incompleteStack) !== 0) continue;
+    const startVpn = vma.startVpn + (offset - vma.pgoff);
+    invalidateRangeStart(vma.mm, startVpn, startVpn + pages);
     for (let at = 0; at < pages; at++) {
       yield "try-to-migrate-entry";
       const entry = rmapEntry(vma, offset + at);
@@ -50,9 +54,9 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
         if (setMigrationPmd(vm, vma, folio) === "absent") continue;
         break;
       }
-      const vpn = vma.startVpn + (offset + at - vma.pgoff);
-      if (!(yield* setMigrationEntry(vm, vma, vpn, (folio + at) as Pfn, entry))) break;
+      if (!(yield* setMigrationEntry(vm, vma, startVpn + at, (folio + at) as Pfn, entry))) break;
     }
+    invalidateRangeEnd(vma.mm, startVpn, startVpn + pages);
     if (!folioMapped(mem, folio)) return;
   }
 }
@@ -63,7 +67,9 @@ function* tryToMigrateMerged(vm: Vm, folio: Folio): Steps<void> {
     yield "try-to-migrate-entry";
     const entry = vma.mm.directory.find(vpn);
     if (entry === NO_ENTRY) continue;
+    invalidateRangeStart(vma.mm, vpn, vpn + 1);
     yield* setMigrationEntry(vm, vma, vpn, folio, entry);
+    invalidateRangeEnd(vma.mm, vpn, vpn + 1);
     if (!folioMapped(vm.mem, folio)) return;
   }
 }
@@ -89,6 +95,7 @@ function* setMigrationEntry(
   if (isExclusive) clearFlag(mem, page, PG.anonExclusive);
   const kept = migrationBits(bits, isExclusive);
   tables.set(entry, page, kept);
+  flushTlbPage(vm, vma.mm, vpn);
   if ((bits & PTE.dirty) !== 0) {
     if (isAnon) setFlag(mem, folio, PG.dirty);
     else yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);

@@ -10,6 +10,7 @@ import { assert } from "../base/assert.ts";
 import type { Pfn } from "../memory/memmap.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { RwSemaphore } from "../sched/rw-semaphore.ts";
+import type { MmuNotifierOps } from "./mmu-notifier.ts";
 import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
 
 /** Linux: VM_*. */
@@ -118,6 +119,8 @@ export class Mm {
   readonly mmapLock: RwSemaphore = new RwSemaphore("mmap_lock");
   /** Whether it has ever mapped the huge zero page. Linux: MMF_HUGE_ZERO_PAGE. */
   usesHugeZeroPage = false;
+  /** Who has page tables of its own for this memory; null if nobody has. */
+  notifiers: readonly MmuNotifierOps[] | null = null;
   /** Pages mapped, migration entries included. */
   rssPages = 0;
   /** Base pages mapped by hugetlb entries, migration entries included. Linux: `hugetlb_usage`. */

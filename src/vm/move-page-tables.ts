@@ -15,8 +15,10 @@ import { assert } from "../base/assert.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { splitHugePmd } from "./huge/split-pmd.ts";
 import type { Mm } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
+import { flushTlbPage, flushTlbRange } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
 /** Moves the entries of `pages` virtual pages; the stretches may overlap if it goes downwards. */
@@ -28,6 +30,7 @@ export function* movePageTables(
   pages: number,
 ): Steps<void> {
   assert(toVpn < fromVpn || toVpn >= fromVpn + pages, "page tables moved upwards over themselves");
+  invalidateRangeStart(mm, fromVpn, fromVpn + pages);
   for (let at = 0; at < pages; ) {
     yield "move-page-tables";
     if (mm.directory.findHuge(fromVpn + at) !== NO_ENTRY) {
@@ -41,6 +44,7 @@ export function* movePageTables(
     const end = Math.min(pages, at + untilTable);
     for (; at < end; at++) moveEntry(vm, mm, fromVpn + at, toVpn + at);
   }
+  invalidateRangeEnd(mm, fromVpn, fromVpn + pages);
 }
 
 function leftInTable(vpn: number): number {
@@ -48,19 +52,16 @@ function leftInTable(vpn: number): number {
 }
 
 /** Only as a whole, and to where no page table is. Linux: `move_huge_pmd()`. */
-function moveHugeEntry(
-  { tables }: Vm,
-  { directory }: Mm,
-  fromVpn: number,
-  toVpn: number,
-  pages: number,
-): boolean {
+function moveHugeEntry(vm: Vm, mm: Mm, fromVpn: number, toVpn: number, pages: number): boolean {
+  const { tables } = vm;
+  const { directory } = mm;
   const isAligned = fromVpn % HUGE_PAGES === 0 && toVpn % HUGE_PAGES === 0;
   if (!isAligned || pages < HUGE_PAGES || !directory.isVacant(toVpn)) return false;
   const from = directory.findHuge(fromVpn);
   const pfn = tables.pfn(from);
   const bits = tables.bits(from);
   directory.clearHuge(fromVpn);
+  flushTlbRange(vm, mm, fromVpn, fromVpn + HUGE_PAGES);
   tables.set(directory.makeHuge(toVpn), pfn, bits | PTE.softDirty);
   return true;
 }
@@ -71,7 +72,9 @@ function splitHugeEntry(vm: Vm, mm: Mm, vpn: number): void {
   splitHugePmd(vm, vma, vpn);
 }
 
-function moveEntry({ tables }: Vm, { directory }: Mm, fromVpn: number, toVpn: number): void {
+function moveEntry(vm: Vm, mm: Mm, fromVpn: number, toVpn: number): void {
+  const { tables } = vm;
+  const { directory } = mm;
   const from = directory.find(fromVpn);
   if (from === NO_ENTRY || tables.bits(from) === PTE_NONE) return;
   const to = directory.make(toVpn);
@@ -79,5 +82,6 @@ function moveEntry({ tables }: Vm, { directory }: Mm, fromVpn: number, toVpn: nu
   const pfn = tables.pfn(from);
   const bits = tables.bits(from);
   tables.set(from, 0, PTE_NONE);
+  flushTlbPage(vm, mm, fromVpn);
   tables.set(to, pfn, bits | PTE.softDirty);
 }

@@ -5,8 +5,10 @@
  * Linux: `mprotect_fixup()`, `change_pte_range()`.
  */
 import { type Mm, VM, type Vma } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { NO_ENTRY } from "./page-tables.ts";
 import { PTE } from "./pte.ts";
+import { flushTlbRange } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
 /**
@@ -36,6 +38,7 @@ export function protectRange(
 export function protectVma(vm: Vm, vma: Vma, allowed: number): void {
   const { tables } = vm;
   vma.flags = (vma.flags & ~(VM.read | VM.write)) | allowed;
+  invalidateRangeStart(vma.mm, vma.startVpn, vma.endVpn);
   for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
     // A huge entry is met once for each of its pages: doing it again changes nothing.
     const entry = vma.mm.directory.lookUp(vpn);
@@ -45,4 +48,6 @@ export function protectVma(vm: Vm, vma: Vma, allowed: number): void {
     if (allowed === 0) bits |= PTE.protNone;
     tables.set(entry, tables.pfn(entry), bits);
   }
+  flushTlbRange(vm, vma.mm, vma.startVpn, vma.endVpn);
+  invalidateRangeEnd(vma.mm, vma.startVpn, vma.endVpn);
 }

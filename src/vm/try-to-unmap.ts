@@ -25,11 +25,13 @@ import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { splitHugePmd } from "./huge/split-pmd.ts";
 import { VM, type Vma } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
 import { removeRmap, rmapEntry, rmapHugeEntry, rmapVmas } from "./rmap.ts";
 import { folioSwapEntry, folioTestSwapcache } from "./swap/swap-cache.ts";
 import type { SwapEntry } from "./swap/swap-entry.ts";
+import { flushTlbPage } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
 /** Whether mlock keeps the page where it is. Linux: TTU_IGNORE_MLOCK. */
@@ -47,6 +49,7 @@ export function* tryToUnmap(
   const offset = mem.index[folio];
   for (const vma of rmapVmas(vm, folio)) {
     if (pages === HUGE_PAGES) splitHugeMapping(vm, vma, folio);
+    const startVpn = vma.startVpn + (offset - vma.pgoff);
     for (let at = 0; at < pages; at++) {
       yield "try-to-unmap-entry";
       const entry = rmapEntry(vma, offset + at);
@@ -56,7 +59,10 @@ export function* tryToUnmap(
         mlockFolio(mem, folio);
         return;
       }
-      if (!(yield* unmapEntry(vm, vma, folio, (folio + at) as Pfn, entry))) return;
+      invalidateRangeStart(vma.mm, startVpn + at, startVpn + at + 1);
+      const isUnmapped = yield* unmapEntry(vm, vma, folio, (folio + at) as Pfn, entry);
+      invalidateRangeEnd(vma.mm, startVpn + at, startVpn + at + 1);
+      if (!isUnmapped) return;
     }
     if (!folioMapped(mem, folio)) return;
   }
@@ -77,10 +83,12 @@ function mapsPage(vm: Vm, entry: number, page: number): boolean {
 function* unmapEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): Steps<boolean> {
   const { mem, tables } = vm;
   const isDirty = (tables.bits(entry) & PTE.dirty) !== 0;
+  const vpn = vma.startVpn + (mem.index[folio] + (page - folio) - vma.pgoff);
   const isAnon = folioTestAnon(mem, folio);
   if (isAnon && isDirty) setFlag(mem, folio, PG.dirty);
   if (!isAnon) {
     tables.set(entry, 0, PTE_NONE);
+    flushTlbPage(vm, vma.mm, vpn);
     // What the process wrote must be known to the file before the folio can be freed.
     if (isDirty) yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
   } else if (!testFlag(mem, folio, PG.swapbacked)) {
@@ -89,6 +97,7 @@ function* unmapEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): 
   } else if (!setSwapEntry(vm, vma, folio, page, entry)) {
     return false;
   }
+  if (isAnon) flushTlbPage(vm, vma.mm, vpn);
   vma.mm.rssPages--;
   removeRmap(mem, page, vma);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);

@@ -27,6 +27,8 @@ export interface TransparentHugepage {
   useZeroPage: boolean;
 }
 
+import type { Tlbs } from "./tlb.ts";
+
 export class Vm {
   readonly mem: Memory;
   readonly cache: PageCache;
@@ -41,6 +43,8 @@ export class Vm {
   /** Null on a machine that has never had a swap area. */
   swap: Swap | null = null;
 
+  /** Null where every use of memory looks at the page tables. */
+  tlbs: Tlbs | null = null;
   readonly ksm: Ksm = new Ksm();
   /**
    * Frees what can be freed of a list of isolated folios, whatever their age; the others stay on

@@ -21,18 +21,23 @@ import { closeHugetlbVma } from "./hugetlb/map.ts";
 import { zapHugetlbRange } from "./hugetlb/range.ts";
 import { ksmExit } from "./ksm/stable-tree.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
 import { removeRmap, removeRmapHuge } from "./rmap.ts";
 import { freeSwapAndCache, freeSwapCache } from "./swap/swap-cache.ts";
 import type { SwapEntry } from "./swap/swap-entry.ts";
+import { flushTlbMm, flushTlbPage, flushTlbRange } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
 /** Empties the entries of `vma` from one virtual page up to another. Linux: `MADV_DONTNEED`. */
 export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): Steps<void> {
   const { directory } = vma.mm;
+  invalidateRangeStart(vma.mm, startVpn, endVpn);
   if ((vma.flags & VM.hugetlb) !== 0) {
     zapHugetlbRange(vm, vma, startVpn, endVpn);
+    flushTlbRange(vm, vma.mm, startVpn, endVpn);
+    invalidateRangeEnd(vma.mm, startVpn, endVpn);
     return;
   }
   for (let vpn = startVpn; vpn < endVpn; vpn++) {
@@ -45,8 +50,9 @@ export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): S
       splitHugePmd(vm, vma, vpn);
     }
     const entry = directory.find(vpn);
-    if (entry !== NO_ENTRY) yield* zapEntry(vm, vma, entry);
+    if (entry !== NO_ENTRY) yield* zapEntry(vm, vma, vpn, entry);
   }
+  invalidateRangeEnd(vma.mm, startVpn, endVpn);
 }
 
 /** Unmaps a whole VMA. Linux: `munmap()`. */
@@ -66,11 +72,12 @@ export function* exitMm(vm: Vm, mm: Mm): Steps<void> {
   ksmExit(vm, mm);
   while (mm.vmas.length > 0) yield* unmapVma(vm, mm.vmas[mm.vmas.length - 1]);
   mm.directory.release();
+  flushTlbMm(vm, mm);
   mmPutHugeZeroPage(vm, mm);
   vm.mms[mm.id] = undefined;
 }
 
-function* zapEntry(vm: Vm, vma: Vma, entry: number): Steps<void> {
+function* zapEntry(vm: Vm, vma: Vma, vpn: number, entry: number): Steps<void> {
   const { mem, swap, tables } = vm;
   const bits = tables.bits(entry);
   if (bits === PTE_NONE) return;
@@ -80,6 +87,7 @@ function* zapEntry(vm: Vm, vma: Vma, entry: number): Steps<void> {
   }
   const page = mem.pfn(tables.pfn(entry));
   tables.set(entry, 0, PTE_NONE);
+  flushTlbPage(vm, vma.mm, vpn);
   if ((bits & PTE.special) !== 0) return;
   vma.mm.rssPages--;
   if ((bits & PTE.present) === 0) return;
@@ -101,6 +109,7 @@ function zapHuge(vm: Vm, vma: Vma, vpn: number): void {
   const bits = tables.bits(entry);
   const folio = tables.pfn(entry) as Folio;
   mm.directory.clearHuge(vpn);
+  flushTlbRange(vm, mm, vpn, vpn + HUGE_PAGES);
   if (bits === PTE_NONE || (bits & PTE.special) !== 0) return;
   mm.rssPages -= HUGE_PAGES;
   if ((bits & PTE.present) === 0) return;

@@ -14,10 +14,11 @@ import { mlockDrain } from "../../memory/mlock.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { comesBackExclusive, migrationBits, presentBits } from "../migration-bits.ts";
 import { VM, type Vma } from "../mm.ts";
-import { NO_ENTRY } from "../page-tables.ts";
+import { HUGE_PAGES, NO_ENTRY } from "../page-tables.ts";
 import { PTE, PTE_MIGRATION } from "../pte.ts";
 import { tracePmd } from "../pte-trace.ts";
 import { addRmapHuge, removeRmapHuge, rmapHugeEntry } from "../rmap.ts";
+import { flushTlbRange } from "../tlb.ts";
 import type { Vm } from "../vm.ts";
 
 /** "absent": no huge entry maps the folio there. "pinned": one does, and it stays as it is. */
@@ -39,11 +40,13 @@ export function setMigrationPmd(vm: Vm, vma: Vma, folio: Folio): SetPmdOutcome {
   if ((bits & PTE.dirty) !== 0) setFlag(mem, folio, PG.dirty);
   const kept = migrationBits(bits, isExclusive);
   tables.set(entry, folio, kept);
+  const vpn = vpnOf(mem, vma, folio);
+  flushTlbRange(vm, vma.mm, vpn, vpn + HUGE_PAGES);
   removeRmapHuge(mem, folio, vma);
   if ((vma.flags & VM.locked) !== 0) mlockDrain(mem);
   folioPut(mem, folio);
   const { trace } = mem.events;
-  if (trace !== null) tracePmd(trace, "set_migration_pmd", vpnOf(mem, vma, folio), folio, kept);
+  if (trace !== null) tracePmd(trace, "set_migration_pmd", vpn, folio, kept);
   return "set";
 }
 

@@ -20,6 +20,7 @@ import type { Vma } from "../mm.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "../page-tables.ts";
 import { PTE } from "../pte.ts";
 import { dropRmapHuge, removeRmapHuge } from "../rmap.ts";
+import { flushTlbRange } from "../tlb.ts";
 import type { Vm } from "../vm.ts";
 
 /** Splits the huge entry that covers `vpn`, if one does. */
@@ -28,6 +29,8 @@ export function splitHugePmd(vm: Vm, vma: Vma, vpn: number): void {
   const entry = vma.mm.directory.findHuge(vpn);
   if (entry === NO_ENTRY) return;
   mem.events.count(VM_EVENT.thp_split_pmd, 1);
+  const start = hugeStart(vpn);
+  flushTlbRange(vm, vma.mm, start, start + HUGE_PAGES);
   const bits = tables.bits(entry);
   const first = tables.pfn(entry);
   if ((bits & PTE.special) !== 0) splitZeroPmd(vm, vma, vpn);
@@ -54,6 +57,8 @@ export function freezeHugePmd(vm: Vm, vma: Vma, vpn: number, folio: Folio): void
     return;
   }
   const bits = tables.bits(vma.mm.directory.findHuge(vpn));
+  const start = hugeStart(vpn);
+  flushTlbRange(vm, vma.mm, start, start + HUGE_PAGES);
   mem.events.count(VM_EVENT.thp_split_pmd, 1);
   if (isExclusive) clearFlag(mem, folio, PG.anonExclusive);
   if ((bits & PTE.dirty) !== 0) setFlag(mem, folio, PG.dirty);

@@ -19,9 +19,11 @@ import { clearFlag, type Folio, setFlag, testFlag } from "../../memory/memmap.ts
 import { PG } from "../../memory/page-flags.ts";
 import type { Steps } from "../../sched/blocking.ts";
 import { VM, type Vma } from "../mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "../mmu-notifier.ts";
 import { NO_ENTRY } from "../page-tables.ts";
 import { PTE } from "../pte.ts";
 import { addRmap, removeRmap } from "../rmap.ts";
+import { flushTlbPage } from "../tlb.ts";
 import type { Vm } from "../vm.ts";
 import { pagesIdentical } from "./contents.ts";
 
@@ -44,7 +46,9 @@ export function* tryToMergeOnePage(
   if (page === merged) return "merged";
   if (!folioTestAnon(mem, page) || folioTestLarge(mem, page)) return "EFAULT";
   if (!folioTrylock(mem, page)) return "EFAULT";
+  invalidateRangeStart(vma.mm, vpn, vpn + 1);
   const outcome = yield* mergeLocked(vm, vma, vpn, page, merged);
+  invalidateRangeEnd(vma.mm, vpn, vpn + 1);
   folioUnlock(mem, page);
   return outcome;
 }
@@ -92,6 +96,7 @@ function writeProtectPage(vm: Vm, vma: Vma, vpn: number, page: Folio): number | 
   if ((bits & PTE.dirty) !== 0) setFlag(mem, page, PG.dirty);
   const kept = bits & ~(PTE.write | PTE.dirty);
   tables.set(entry, page, kept);
+  flushTlbPage(vm, vma.mm, vpn);
   return kept;
 }
 
@@ -119,6 +124,7 @@ function replacePage(
   addRmap(mem, merged, vma);
   const denied = (vma.flags & (VM.read | VM.write)) === 0 ? PTE.protNone : 0;
   tables.set(entry, merged, PTE.present | PTE.young | denied);
+  flushTlbPage(vm, vma.mm, vpn);
   removeRmap(mem, page, vma);
   folioPut(mem, pageFolio(mem, page));
   return "merged";
