@@ -26,6 +26,7 @@ import { type Mm, VM, type Vma } from "./mm.ts";
 import { entryPfn, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import { swapFault } from "./swap/swap-in.ts";
+import type { Tlbs } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 import { mapZeroPage } from "./zero-page.ts";
 
@@ -67,12 +68,36 @@ export function* userPage(
   vpn: number,
   access: "read" | "write",
 ): Blocking<Pfn | FaultError> {
+  return yield* lookUpPage(vm, mm, vpn, access, vm.tlbs);
+}
+
+/**
+ * The same for the kernel, which looks at the page tables whatever a TLB says.
+ *
+ * Linux: `faultin_page()` and `follow_page_mask()`, mm/gup.c.
+ */
+export function* faultInPage(
+  vm: Vm,
+  mm: Mm,
+  vpn: number,
+  access: "read" | "write",
+): Blocking<Pfn | FaultError> {
+  return yield* lookUpPage(vm, mm, vpn, access, null);
+}
+
+function* lookUpPage(
+  vm: Vm,
+  mm: Mm,
+  vpn: number,
+  access: "read" | "write",
+  tlbs: Tlbs | null,
+): Blocking<Pfn | FaultError> {
   const { tables } = vm;
   const wanted = access === "write" ? PTE.present | PTE.write : PTE.present;
   for (;;) {
     yield "user-access";
-    if (vm.tlbs !== null) {
-      const cached = vm.tlbs.lookUp(vm.mem.cpu, mm, vpn, access);
+    if (tlbs !== null) {
+      const cached = tlbs.lookUp(vm.mem.cpu, mm, vpn, access);
       if (cached !== null) return cached;
     }
     if (mm.mmapLock.held) yield* mm.mmapLock.wait();
@@ -97,7 +122,7 @@ export function* userPage(
       const touched = access === "write" ? PTE.young | PTE.dirty | PTE.softDirty : PTE.young;
       tables.set(entry, tables.pfn(entry), bits | touched);
       const page = vm.mem.pfn(entryPfn(tables, entry, vpn));
-      if (vm.tlbs !== null) vm.tlbs.fill(vm.mem.cpu, mm, vpn, page, bits | touched);
+      if (tlbs !== null) tlbs.fill(vm.mem.cpu, mm, vpn, page, bits | touched);
       return page;
     }
     if ((bits & PTE_MIGRATION) !== 0) yield* migrationEntryWait(vm, entry);

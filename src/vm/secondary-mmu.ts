@@ -10,7 +10,7 @@ import { folioGet, folioPut } from "../memory/folio-ref.ts";
 import type { Pfn } from "../memory/memmap.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
-import { type FaultError, userPage } from "./fault.ts";
+import { type FaultError, faultInPage } from "./fault.ts";
 import type { Mm } from "./mm.ts";
 import { type MmuNotifierOps, mmuNotifierRegister, mmuNotifierUnregister } from "./mmu-notifier.ts";
 import type { Vm } from "./vm.ts";
@@ -60,7 +60,7 @@ export class SecondaryMmu implements MmuNotifierOps {
       if (mapped !== undefined) return mapped;
       while (this.changing > 0) yield this.changes;
       const { sequence } = this;
-      const page = yield* userPage(this.vm, this.mm, vpn, "write");
+      const page = yield* faultInPage(this.vm, this.mm, vpn, "write");
       if (typeof page === "string") return page;
       const folio = pageFolio(mem, page);
       folioGet(mem, folio);

@@ -67,12 +67,12 @@ export class Tlbs {
   }
 
   /** Every translation of every processor, for those who check them. */
-  *all(): Generator<{ cpu: number; mm: Mm; vpn: number; translation: Translation }> {
-    for (const [cpu, mms] of this.cpus.entries()) {
-      for (const [mm, ofMm] of mms) {
-        for (const [vpn, translation] of ofMm) yield { cpu, mm, vpn, translation };
-      }
-    }
+  all(): { cpu: number; mm: Mm; vpn: number; translation: Translation }[] {
+    return this.cpus.flatMap((mms, cpu) =>
+      [...mms].flatMap(([mm, ofMm]) =>
+        [...ofMm].map(([vpn, translation]) => ({ cpu, mm, vpn, translation })),
+      ),
+    );
   }
 }
 

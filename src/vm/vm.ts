@@ -11,6 +11,7 @@ import type { AddressSpace } from "../pagecache/address-space.ts";
 import { PageCache } from "../pagecache/page-cache.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { FileMappers } from "./file-map.ts";
+import type { LongtermPin } from "./gup.ts";
 import { hugePageShrinkers } from "./huge/shrinkers.ts";
 import { splitHugePmdAtBoundary } from "./huge/split-pmd.ts";
 import type { Hstate } from "./hugetlb/hstate.ts";
@@ -43,6 +44,8 @@ export class Vm {
   /** Null on a machine that has never had a swap area. */
   swap: Swap | null = null;
 
+  /** Moves what may not be pinned for long out of the way; null where everything may. */
+  longtermPin: LongtermPin | null = null;
   /** Null where every use of memory looks at the page tables. */
   tlbs: Tlbs | null = null;
   readonly ksm: Ksm = new Ksm();

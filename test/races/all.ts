@@ -5,6 +5,7 @@ import { ksmRaces } from "./ksm.ts";
 import { movableRaces } from "./movable.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
+import { moveAndHoldersRaces } from "./move-and-holders.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
 import { moveAndRemapRaces } from "./move-and-remap.ts";
 import { moveAndSwapRaces } from "./move-and-swap.ts";
@@ -22,6 +23,7 @@ export const allRaces: readonly Race[] = [
   ...isolationRaces,
   ...moveAndUseRaces,
   ...moveAndPinRaces,
+  ...moveAndHoldersRaces,
   ...twoMovesRaces,
   ...moveAndUnmapRaces,
   ...moveAndRemapRaces,

@@ -14,8 +14,8 @@ import { moveOnce, World, whereIs } from "./world.ts";
 const NO_SECOND_LOOK: Mutant = {
   what: "the fast pin does not look at the entry again",
   file: "src/vm/gup.ts",
-  text: "if (unchanged && entryPfn(tables, entry, vpn) === (page as number)) return folio;",
-  replacement: "return folio;",
+  text: "if (unchanged && entryPfn(tables, entry, vpn) === (page as number)) return page;",
+  replacement: "return page;",
   says: /the device's write is lost/,
 };
 

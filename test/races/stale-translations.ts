@@ -23,7 +23,7 @@ function worldWithTlbs(): World {
   return world;
 }
 
-/** Writes what is there already and then 9, by the processor's TLB, which is empty before and after. */
+/** Writes what is there already, and then 9, by a TLB that is empty before and after. */
 function* writeTwice({ vm, mem }: World, { mm, vpn }: UserPage): Blocking<string> {
   vm.tlbs?.flushCpu(mem.cpu);
   yield* writeUser(vm, mm, vpn, 0, 7);
