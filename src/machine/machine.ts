@@ -55,10 +55,11 @@ export class Machine {
     this.listsAtRest = this.mem.listsInUse;
   }
 
-  /** Gives the machine one more swap area. Linux: `swapon(2)`. */
+  /** Gives the machine one more swap area, and reclaim, which fills it. Linux: `swapon(2)`. */
   swapOn(options: SwapAreaOptions): SwapArea {
-    this.vm.swap ??= new Swap(this.vm.cache, migrateFolio);
-    return this.vm.swap.swapOn(options);
+    const { vm } = this.reclaim;
+    vm.swap ??= new Swap(vm.cache, migrateFolio);
+    return vm.swap.swapOn(options);
   }
 
   /** The state of reclaim, which begins to serve allocations when it is first asked for. */

@@ -2,7 +2,6 @@
 import { runToEnd } from "../../sched/run.ts";
 import { readUser } from "../../vm/fault.ts";
 import { type Advice, madvise } from "../../vm/madvise/madvise.ts";
-import { supplyPageOut } from "../../vm/swap/small-swap.ts";
 import { RamSwap } from "../../vm/swap/swap-device.ts";
 import type { CallWorld, Region } from "../call-world.ts";
 import { type Sentence, sentence } from "./sentence.ts";
@@ -42,7 +41,6 @@ function addSwap({ machine }: CallWorld): void {
     priority: -2,
     synchronous: true,
   });
-  supplyPageOut(machine.vm);
 }
 
 /** Pages `from` to `to`, `to` included; to the one area, if no line before said so. */

@@ -12,7 +12,13 @@ import { PAGE_SIZE } from "../../memory/constants.ts";
 import { type Frames, PAGE_WORDS, TokenFrames } from "../../memory/frames.ts";
 import type { Pfn } from "../../memory/memmap.ts";
 import type { Memory } from "../../memory/memory.ts";
-import type { BlockDevice, BlockRequest } from "../../pagecache/device/block-device.ts";
+import {
+  type BlockDevice,
+  type BlockRequest,
+  SlowDevice,
+  type Slowness,
+} from "../../pagecache/device/block-device.ts";
+import type { Clock } from "../../sched/clock.ts";
 
 /** Its requests are for whole pages: `sizeBytes` 4096, `block` the slot. */
 export interface SwapDevice extends BlockDevice {
@@ -41,6 +47,16 @@ export class RamSwap implements SwapDevice {
   freeBlock(block: number): void {
     this.frames.poison(block as Pfn);
   }
+}
+
+/** The same pages behind requests that take their time, end in any order, and may fail. */
+export function slowSwap(inner: SwapDevice, clock: Clock, slowness: Slowness): SwapDevice {
+  const slow = new SlowDevice(inner, clock, slowness);
+  return {
+    ...(inner.frames === undefined ? {} : { frames: inner.frames }),
+    submit: (request) => slow.submit(request),
+    freeBlock: (block) => inner.freeBlock?.(block),
+  };
 }
 
 function copyPage(to: Frames, dst: Pfn, from: Frames, src: Pfn): void {
