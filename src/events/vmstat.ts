@@ -79,6 +79,7 @@ export const VM_EVENT = {
   workingset_restore_file: 70,
   htlb_buddy_alloc_success: 71,
   htlb_buddy_alloc_fail: 72,
+  thp_swpout: 73,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

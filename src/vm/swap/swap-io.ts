@@ -17,6 +17,7 @@ import type { WritepageOutcome } from "../../pagecache/address-space.ts";
 import type { BlockResult } from "../../pagecache/device/block-device.ts";
 import { folioEndWriteback, folioStartWriteback } from "../../pagecache/writeback.ts";
 import type { Steps } from "../../sched/blocking.ts";
+import { HUGE_PAGES } from "../page-tables.ts";
 import type { Swap } from "./swap.ts";
 import { folioFreeSwap, folioSwapEntry } from "./swap-cache.ts";
 import { type SwapEntry, swapSlotOf } from "./swap-entry.ts";
@@ -68,6 +69,7 @@ function writePages(swap: Swap, folio: Folio, done: (result: BlockResult) => voi
   const { device } = swap.area(entry);
   const pages = folioNrPages(mem, folio);
   mem.events.count(VM_EVENT.pswpout, pages);
+  if (pages === HUGE_PAGES) mem.events.count(VM_EVENT.thp_swpout, 1);
   let left = pages;
   let worst: BlockResult = "done";
   for (let at = 0; at < pages; at++) {
