@@ -18,9 +18,10 @@ import { PTE, PTE_NONE } from "../vm/pte.ts";
 import type { PageState } from "./call-record.ts";
 import type { CallWorld } from "./call-world.ts";
 import { mapHuge, mapHugeEmpty } from "./huge-regions.ts";
+import { makeUntoldHugetlb } from "./hugetlb-regions.ts";
 
 /** Anonymous memory that is made in ways of its own. */
-const KINDS_WITH_SENTENCES = ["HUGE", "KSM", "SWAPCACHE"];
+const KINDS_WITH_SENTENCES = ["KSM", "SWAPCACHE"];
 
 /** Makes regions that no line made and of which the record saw a page, as anonymous memory. */
 export function makeUntold(world: CallWorld, states: readonly PageState[]): void {
@@ -31,6 +32,10 @@ export function makeUntold(world: CallWorld, states: readonly PageState[]): void
     const [, name, index] = match;
     if (flags.has("THP")) {
       makeUntoldHuge(world, name, node, flags);
+      continue;
+    }
+    if (flags.has("HUGE")) {
+      makeUntoldHugetlb(world, name, node, flags.has("ANON") ? "private" : "shared");
       continue;
     }
     if (!flags.has("ANON")) continue;

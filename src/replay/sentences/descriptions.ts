@@ -7,12 +7,14 @@
 import { VM } from "../../vm/mm.ts";
 import { becomeUser } from "../../vm/process.ts";
 import { ARGUMENTS } from "./arguments.ts";
+import { HUGETLB_DESCRIBED } from "./hugetlb.ts";
 import { userProcess } from "./processes.ts";
 import { type Sentence, sentence } from "./sentence.ts";
 import { SPECIAL_DESCRIBED } from "./special.ts";
 
 export const DESCRIPTIONS: readonly Sentence[] = [
   ...ARGUMENTS,
+  ...HUGETLB_DESCRIBED,
   ...SPECIAL_DESCRIBED,
   // A child becomes the user and calls: its memory is what it had when it was forked.
   sentence("^uid (?<uid>\\d+)\\b", (world, { uid }) => {

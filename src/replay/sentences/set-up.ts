@@ -11,6 +11,7 @@ import { DESCRIPTIONS } from "./descriptions.ts";
 import { FILES } from "./files.ts";
 import { HOLDERS } from "./holders.ts";
 import { HUGE_PAGE_SENTENCES } from "./huge-pages.ts";
+import { HUGETLB } from "./hugetlb.ts";
 import { KSM } from "./ksm.ts";
 import { PROCESSES } from "./processes.ts";
 import { makesNothing as isTelling, type Sentence, tells } from "./sentence.ts";
@@ -33,6 +34,7 @@ const SENTENCES: readonly Sentence[] = [
   ...FILES,
   ...HOLDERS,
   ...HUGE_PAGE_SENTENCES,
+  ...HUGETLB,
   ...KSM,
   ...SPECIAL,
   ...SHORTAGE,
