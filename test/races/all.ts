@@ -1,5 +1,6 @@
 /** Every race, for the tests that try them and for the builds of their mutants. */
 import { folioLockRaces } from "./folio-lock.ts";
+import { hugetlbRaces } from "./hugetlb.ts";
 import { isolationRaces } from "./isolation.ts";
 import { ksmRaces } from "./ksm.ts";
 import { movableRaces } from "./movable.ts";
@@ -34,4 +35,5 @@ export const allRaces: readonly Race[] = [
   ...moveAndBuffersRaces,
   ...movableRaces,
   ...moveAndSwapRaces,
+  ...hugetlbRaces,
 ];

@@ -101,6 +101,7 @@ export function* truncateHugetlbFile(
     const start = Math.max(vma.startVpn, vma.startVpn + (offset - vma.pgoff));
     if (start < vma.endVpn) zapHugetlbRange(vm, vma, start, vma.endVpn);
   }
+  yield "hugetlb-truncate-unmapped";
   file.iMmapLock.unlock();
   for (;;) {
     const folio = folios.find(offset, LAST_OFFSET);
