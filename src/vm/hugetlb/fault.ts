@@ -6,6 +6,7 @@
  * and only then the mark that lets it be isolated, as a folio that is moved before it is mapped is
  * lost to its fault. Linux: `hugetlb_fault()`, `hugetlb_no_page()`, mm/hugetlb.c, 6.1.
  */
+import { assert } from "../../base/assert.ts";
 import { folioLock, folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioGet, folioPut } from "../../memory/folio-ref.ts";
 import { mappingWord } from "../../memory/mapping-word.ts";
@@ -127,7 +128,10 @@ function* fileFault(
   return "again";
 }
 
-/** Maps a folio that is in the cache, unless it has left it once its lock is there. */
+/**
+ * Maps a folio that is in the cache, and stays there while its lock is waited for: the reference
+ * keeps it from moving, the fault mutex from being truncated.
+ */
 function* mapCached(
   vm: Vm,
   vma: Vma,
@@ -138,9 +142,8 @@ function* mapCached(
   const { mem } = vm;
   folioGet(mem, folio);
   yield* folioLock(mem, folio);
-  if (mem.mapping[folio] === mappingWord(mapping.id, 0) && isVacant(vm, vma, vpn)) {
-    mapFile(vm, vma, vpn, folio);
-  }
+  assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a huge page left its file:", folio);
+  if (isVacant(vm, vma, vpn)) mapFile(vm, vma, vpn, folio);
   folioUnlock(mem, folio);
   folioPut(mem, folio);
 }

@@ -73,6 +73,7 @@ export function hugetlbAddToCache(
 
 /** Takes a locked, unmapped folio out of its file. Linux: `hugetlb_delete_from_page_cache()`. */
 function hugetlbDeleteFromCache(mem: Memory, { mapping }: HugetlbFile, folio: Folio): void {
+  assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a folio of another file:", folio);
   clearFlag(mem, folio, PG.dirty);
   clearFlag(mem, folio, PG.uptodate);
   mapping.folios.remove(mem.index[folio], HUGETLB_PAGES);
@@ -97,22 +98,20 @@ export function* truncateHugetlbFile(
   let freed = 0;
   yield* hstate.faultMutex.lock();
   yield* file.iMmapLock.lock();
+  yield "hugetlb-truncate-locked";
   for (const vma of vm.fileVmas[id] ?? []) {
     const start = Math.max(vma.startVpn, vma.startVpn + (offset - vma.pgoff));
     if (start < vma.endVpn) zapHugetlbRange(vm, vma, start, vma.endVpn);
   }
-  yield "hugetlb-truncate-unmapped";
   file.iMmapLock.unlock();
   for (;;) {
     const folio = folios.find(offset, LAST_OFFSET);
     if (folio === null) break;
+    // With a reference more than it should have it is not moved while the lock is waited for.
     folioGet(mem, folio);
     yield* folioLock(mem, folio);
-    // It may have moved while the lock was waited for; then the next look finds the new one.
-    if (mem.mapping[folio] === mappingWord(id, 0)) {
-      hugetlbDeleteFromCache(mem, file, folio);
-      freed++;
-    }
+    hugetlbDeleteFromCache(mem, file, folio);
+    freed++;
     folioUnlock(mem, folio);
     folioPut(mem, folio);
   }
