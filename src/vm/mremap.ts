@@ -90,6 +90,8 @@ function checkResize(vma: Vma, vpn: number, oldPages: number, newPages: number):
   // Nothing to move: a second mapping of the same pages, which only shared ones can have.
   if (oldPages === 0) return (vma.flags & VM.shared) === 0 ? "EINVAL" : null;
   if (oldPages > vma.endVpn - vpn) return "EFAULT";
+  // Linux moves and shrinks mappings of hugetlb pages; here their promises stay where they are.
+  if ((vma.flags & VM.hugetlb) !== 0) return "EINVAL";
   return newPages > oldPages && (vma.flags & VM.io) !== 0 ? "EFAULT" : null;
 }
 

@@ -10,7 +10,9 @@ import { runToEnd } from "../../sched/run.ts";
 import { readUser, writeUser } from "../fault.ts";
 import { followPage } from "../follow-page.ts";
 import { forkMm } from "../fork.ts";
+import { type Advice, madvise } from "../madvise/madvise.ts";
 import { VM } from "../mm.ts";
+import { MREMAP, mremap } from "../mremap.ts";
 import { PTE } from "../pte.ts";
 import { smallVm } from "../small-vm.ts";
 import type { Vm } from "../vm.ts";
@@ -315,6 +317,27 @@ test("a part of a mapping takes its own promises along", () => {
   runToEnd(unmapRange(vm, mm, startVpn, startVpn + HUGETLB_PAGES));
   assert.deepEqual(counts(hstate), [3, 3, 1, 0]);
   assert.throws(() => runToEnd(unmapRange(vm, mm, endVpn - 1, endVpn)), /a huge page is split/);
+});
+
+test("huge pages of a pool take one advice, whole, and are neither locked nor moved by mremap", () => {
+  const vm = newVm();
+  const hstate = smallPool(vm, [3]);
+  const mm = vm.createMm("a process");
+  const vma = mapHuge(vm, mm, 2, VM.read | VM.write | VM.locked);
+  assert.equal(vma.flags & VM.locked, 0);
+  for (let at = 0; at < 2; at++) touchHuge(vm, vma, at, at);
+  const { startVpn, endVpn } = vma;
+  const advise = (from: number, to: number, advice: Advice): unknown =>
+    runToEnd(madvise(vm, mm, from, to, advice));
+  for (const advice of ["MADV_FREE", "MADV_COLD", "MADV_PAGEOUT"] as const) {
+    assert.equal(advise(startVpn, endVpn, advice), "EINVAL");
+  }
+  assert.equal(advise(startVpn + 1, endVpn, "MADV_DONTNEED"), "EINVAL");
+  assert.equal(advise(startVpn, endVpn - 1, "MADV_DONTNEED"), "done");
+  assert.equal(hstate.freeHugePages, 2, "the second is not whole in the range");
+  const request = { vpn: startVpn, oldPages: HUGETLB_PAGES, newPages: HUGETLB_PAGES };
+  const moved = mremap(vm, mm, { ...request, flags: MREMAP.mayMove | MREMAP.fixed, newVpn: 0 });
+  assert.equal(runToEnd(moved), "EINVAL");
 });
 
 test("frames that the pool gives back serve other requests", () => {

@@ -25,7 +25,7 @@ export function* mapHugetlb(
   const wantsPromise = (flags & VM.noReserve) === 0;
   const count = (range.endVpn - range.startVpn) / HUGETLB_PAGES;
   if (wantsPromise && !(yield* promisePages(hstateOf(vm), count))) return "ENOMEM";
-  const vma = vm.mapAnonymous(mm, range, flags | VM.hugetlb);
+  const vma = vm.mapAnonymous(mm, range, vmaFlags(flags));
   if (wantsPromise) vma.resvMap = new Set();
   return vma;
 }
@@ -44,7 +44,7 @@ export function* mapHugetlbFile(
     const to = from + (range.endVpn - range.startVpn) / HUGETLB_PAGES;
     if (!(yield* promiseFilePages(hstateOf(vm), file, from, to))) return "ENOMEM";
   }
-  return vm.mapFile(mm, range, file.mapping, flags | VM.hugetlb);
+  return vm.mapFile(mm, range, file.mapping, vmaFlags(flags));
 }
 
 /** A VMA without pages is about to go. */
@@ -58,6 +58,11 @@ export function hugetlbFileOf(vm: Vm, vma: Vma): HugetlbFile | null {
   const file = hstateOf(vm).files.get(vma.mapping.id);
   assert(file !== undefined, "a hugetlb VMA of a file that is none:", vma.mapping.name);
   return file;
+}
+
+/** They are never given up, so there is nothing for mlock to keep. */
+function vmaFlags(flags: number): number {
+  return (flags & ~VM.locked) | VM.hugetlb;
 }
 
 function assertAligned({ startVpn, endVpn, pgoff }: VmaRange): void {

@@ -11,6 +11,7 @@
 import { lruAddDrain } from "../../memory/lru.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { type Mm, VM, type Vma } from "../mm.ts";
+import { hugeStart } from "../page-tables.ts";
 import type { Vm } from "../vm.ts";
 import { zapRange } from "../zap.ts";
 import { coldRange, pageoutRange } from "./cold.ts";
@@ -54,7 +55,7 @@ function* adviseVmas(
     if (vma.startVpn > at) outcome = "ENOMEM";
     const from = Math.max(vma.startVpn, at);
     const to = Math.min(vma.endVpn, endVpn);
-    if (!takesAdvice(vma, advice)) return "EINVAL";
+    if (!takesAdvice(vma, advice, from)) return "EINVAL";
     yield* adviseVma(vm, vma, from, to, advice);
     at = to;
   }
@@ -62,8 +63,10 @@ function* adviseVmas(
 }
 
 /** Linux: `can_madv_lru_vma()`, `madvise_dontneed_free_valid_vma()`. */
-function takesAdvice(vma: Vma, advice: Advice): boolean {
+function takesAdvice(vma: Vma, advice: Advice, from: number): boolean {
   if (advice === "MADV_NORMAL" || advice === "MADV_SEQUENTIAL") return true;
+  // Pages of a pool are given back whole, and are not on the LRU to be aged.
+  if ((vma.flags & VM.hugetlb) !== 0) return advice === "MADV_DONTNEED" && from === hugeStart(from);
   if ((vma.flags & (VM.locked | VM.pfnmap)) !== 0) return false;
   return advice !== "MADV_FREE" || vma.mapping === null;
 }
@@ -75,7 +78,7 @@ function* adviseVma(vm: Vm, vma: Vma, from: number, to: number, advice: Advice):
       setReading(vm, vma, from, to, advice === "MADV_SEQUENTIAL" ? VM.seqRead : 0);
       return;
     case "MADV_DONTNEED":
-      yield* zapRange(vm, vma, from, to);
+      yield* zapRange(vm, vma, from, (vma.flags & VM.hugetlb) === 0 ? to : hugeStart(to));
       return;
     case "MADV_FREE":
       lruAddDrain(vm.mem);
