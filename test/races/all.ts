@@ -15,6 +15,7 @@ import { moveAndUseRaces } from "./move-and-use.ts";
 import { moveInBatchesRaces } from "./move-in-batches.ts";
 import type { Race } from "./race.ts";
 import { staleTranslationRaces } from "./stale-translations.ts";
+import { reclaimRaces } from "./reclaim.ts";
 import { twoMovesRaces } from "./two-moves.ts";
 
 export { exploreRace, findFailure, replayRace, runInEveryOrder } from "./race.ts";
@@ -26,6 +27,7 @@ export const allRaces: readonly Race[] = [
   ...moveAndPinRaces,
   ...moveAndHoldersRaces,
   ...twoMovesRaces,
+  ...reclaimRaces,
   ...moveAndUnmapRaces,
   ...moveAndRemapRaces,
   ...ksmRaces,
