@@ -8,7 +8,13 @@ import type { Memory } from "../memory/memory.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { smallMemory } from "../memory/small-memory.ts";
-import { filemapAddFolio, filemapRemoveFolio, PageCache, removeFrozenFolio } from "./page-cache.ts";
+import {
+  filemapAddFolio,
+  filemapRemoveFolio,
+  forgetEvictions,
+  PageCache,
+  removeFrozenFolio,
+} from "./page-cache.ts";
 
 function newFolio(mem: Memory, order = 0): Folio {
   const folio = folioAlloc(mem, { ...movableRequest(0), order });
@@ -105,4 +111,8 @@ test("an evicted page leaves word, which its return takes and tells", () => {
   filemapAddFolio(mem, mapping, back, 8);
   assert.deepEqual(told, [[back, 43]]);
   assert.deepEqual([...(mapping.shadows ?? [])], [[5, 42]]);
+  forgetEvictions(mapping, 6, 100);
+  assert.equal(mapping.shadows?.size, 1);
+  forgetEvictions(mapping, 5, 5);
+  assert.equal(mapping.shadows?.size, 0, "a file that ends before them does not expect them back");
 });

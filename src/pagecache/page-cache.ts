@@ -157,6 +157,13 @@ export function removeFrozenFolio(
   mapping.shadows.set(offset, shadow);
 }
 
+/** What was evicted from `first` to `last` will not come back: the file ends before it. */
+export function forgetEvictions({ shadows }: AddressSpace, first: number, last: number): void {
+  for (const offset of shadows?.keys() ?? []) {
+    if (first <= offset && offset <= last) shadows?.delete(offset);
+  }
+}
+
 function leaveFile(mem: Memory, mapping: AddressSpace, folio: Folio, pages: number): void {
   assert((mem.flags[folio] & PG.locked) !== 0, "removal of a folio that is not locked:", folio);
   assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a folio of another file:", folio);

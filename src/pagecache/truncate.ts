@@ -23,7 +23,7 @@ import { blockInvalidateFolio } from "./buffers/invalidate-buffers.ts";
 import { folioCancelDirty } from "./dirty-account.ts";
 import { findGetFolio, lockInFile } from "./find-folio.ts";
 import { LAST_OFFSET, pageOffset } from "./new-folio.ts";
-import { filemapRemoveFolio } from "./page-cache.ts";
+import { filemapRemoveFolio, forgetEvictions } from "./page-cache.ts";
 import { genericPerformWrite, type WriteError } from "./write.ts";
 import { folioSize, folioZeroRange } from "./zero-range.ts";
 
@@ -112,6 +112,7 @@ function* truncateInodePages(
 ): Blocking<void> {
   assert(startBytes % 4 === 0 && endBytes % 4 === 0, "a cut that is not aligned:", startBytes);
   const last = Math.ceil(endBytes / PAGE_SIZE) - 1;
+  forgetEvictions(mapping, Math.ceil(startBytes / PAGE_SIZE), last);
   for (let at = pageOffset(startBytes); at <= last; ) {
     const folio = yield* findGetFolio(mem, mapping, at, last);
     if (folio === null) return;
