@@ -14,8 +14,8 @@ import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
 import { moveInBatchesRaces } from "./move-in-batches.ts";
 import type { Race } from "./race.ts";
-import { staleTranslationRaces } from "./stale-translations.ts";
 import { reclaimRaces } from "./reclaim.ts";
+import { staleTranslationRaces } from "./stale-translations.ts";
 import { twoMovesRaces } from "./two-moves.ts";
 
 export { exploreRace, findFailure, replayRace, runInEveryOrder } from "./race.ts";

@@ -211,7 +211,7 @@ export const reclaimRaces: readonly Race[] = [
   {
     name: "a page that a device pins while it is reclaimed has what the device wrote",
     start: reclaimAndPin,
-    schedules: 2000,
+    schedules: 1000,
     outcomes: ["freed, pinned", "held, pinned", "pinned, pinned", "still_mapped, pinned"],
     mutants: [],
   },
