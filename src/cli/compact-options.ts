@@ -26,6 +26,7 @@ const CONTENTS_SHARE = 0.6;
 
 const SYSCTL_MAX: Readonly<Record<keyof CompactSysctl, number>> = {
   "vm.compact_unevictable_allowed": 1,
+  "vm.compaction_proactiveness": 100,
   "vm.extfrag_threshold": 1000,
 };
 

@@ -8,6 +8,7 @@
 import { assert } from "../base/assert.ts";
 import { supplyAllocSlowPath } from "../callers/alloc-slow-path.ts";
 import { COMPACT_SYSCTL_DEFAULTS, type CompactSysctl } from "../callers/compaction/control.ts";
+import { Kcompactd } from "../callers/compaction/kcompactd.ts";
 import {
   RECLAIM_SYSCTL_DEFAULTS,
   Reclaimer,
@@ -40,6 +41,8 @@ export class Machine {
     ...COMPACT_SYSCTL_DEFAULTS,
     ...RECLAIM_SYSCTL_DEFAULTS,
   };
+  /** By node; each works while somebody runs its task. */
+  readonly kcompactds: readonly Kcompactd[];
   /** References held from outside, by folio. */
   readonly holds: Map<Pfn, number> = new Map();
   /** Devices' pins, by folio. */
@@ -51,7 +54,9 @@ export class Machine {
   constructor(shape: MemoryShape, frames: Frames) {
     this.mem = new Memory(shape, frames);
     this.vm = new Vm(this.mem);
-    supplyAllocSlowPath(this.vm, () => this.sysctl);
+    const sysctl = (): CompactSysctl => this.sysctl;
+    supplyAllocSlowPath(this.vm, sysctl);
+    this.kcompactds = this.mem.nodes.map((node) => new Kcompactd(this.vm, node, sysctl));
     this.listsAtRest = this.mem.listsInUse;
   }
 

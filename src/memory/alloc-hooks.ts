@@ -10,6 +10,7 @@ import type { Blocking } from "../sched/blocking.ts";
 import type { ZoneType } from "./constants.ts";
 import type { GfpRequest } from "./gfp.ts";
 import type { Pfn } from "./memmap.ts";
+import type { Node } from "./node.ts";
 import type { Zone } from "./zone.ts";
 
 export interface AllocHooks {
@@ -30,6 +31,8 @@ export interface AllocHooks {
   outOfMemory: ((request: GfpRequest) => boolean) | null;
   /** Has the node's kswapd look after the zone; never sleeps. Linux: `wakeup_kswapd()`. */
   wakeKswapd: ((zone: Zone, order: number, highestZone: ZoneType, gfp: number) => void) | null;
+  /** Whether the node's kswapd is at work just now. Linux: `kswapd_is_running()`. */
+  kswapdIsRunning: ((node: Node) => boolean) | null;
 }
 
 /** No room above has supplied anything. */
@@ -40,5 +43,6 @@ export function noAllocHooks(): AllocHooks {
     reclaimablePages: null,
     outOfMemory: null,
     wakeKswapd: null,
+    kswapdIsRunning: null,
   };
 }

@@ -47,6 +47,8 @@ export interface CompactRequest {
   readonly ignoreBlockSuitable: boolean;
   /** On behalf of an allocation that waits. */
   readonly direct: boolean;
+  /** Unasked: until the zone's fragmentation is low, and not beside a running kswapd. */
+  readonly proactive: boolean;
   /** GFP bits of the allocation. */
   readonly gfp: number;
   /** ALLOC bits of the allocation. */
@@ -59,12 +61,15 @@ export interface CompactRequest {
 export interface CompactSysctl {
   /** Whether pages kept by mlock may move. 0 or 1. */
   readonly "vm.compact_unevictable_allowed": number;
+  /** How much fragmentation is worked against unasked. 0 (never) to 100. */
+  readonly "vm.compaction_proactiveness": number;
   /** Fragmentation above which compaction helps more than reclaim. 0 to 1000. */
   readonly "vm.extfrag_threshold": number;
 }
 
 export const COMPACT_SYSCTL_DEFAULTS: CompactSysctl = {
   "vm.compact_unevictable_allowed": 1,
+  "vm.compaction_proactiveness": 20,
   "vm.extfrag_threshold": 500,
 };
 
@@ -77,6 +82,7 @@ export const COMPACT_MEMORY: CompactRequest = {
   ignoreSkipHint: true,
   ignoreBlockSuitable: false,
   direct: false,
+  proactive: false,
   gfp: GFP_KERNEL,
   allocFlags: 0,
   highestZone: "Movable",

@@ -117,6 +117,7 @@ function requestOf(
     ignoreSkipHint: isFull,
     ignoreBlockSuitable: isFull,
     direct: true,
+    proactive: false,
     gfp,
     allocFlags,
     highestZone,

@@ -19,6 +19,7 @@ import { listEmpty } from "../../memory/page-list.ts";
 import { ALLOC, zoneWatermarkOk } from "../../memory/watermark.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { CompactControl, CompactResult, CompactSysctl } from "./control.ts";
+import { fragmentationMarks, fragmentationScoreZone } from "./score.ts";
 import { resetCachedPositions } from "./skip-hints.ts";
 import { traceFinished } from "./trace.ts";
 
@@ -121,11 +122,20 @@ function finished(cc: CompactControl): CompactResult {
     if (request.direct) zone.compactBlockskipFlush = true;
     return cc.wholeZone ? "complete" : "partial_skipped";
   }
+  if (request.proactive) return proactiveFinished(cc);
   if (request.order === -1) return "continue";
   // A block that is begun is finished, whatever it takes: half a block helps nobody.
   if (cc.migratePfn % PAGEBLOCK_NR_PAGES !== 0) return "continue";
   if (hasFreeBlock(cc)) return "success";
   return cc.contended ? "contended" : "no_suitable_page";
+}
+
+function proactiveFinished(cc: CompactControl): CompactResult {
+  const { zone, vm, sysctl } = cc;
+  if (vm.mem.allocHooks.kswapdIsRunning?.(zone.pgdat) === true) return "partial_skipped";
+  const isDone = fragmentationScoreZone(zone) <= fragmentationMarks(sysctl).low;
+  if (cc.contended) return "contended";
+  return isDone ? "success" : "continue";
 }
 
 /** Linux: `compact_scanners_met()`. */

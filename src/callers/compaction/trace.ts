@@ -4,6 +4,7 @@
  * Linux: include/trace/events/compaction.h, 6.1; kernel records hold the same lines.
  */
 import type { TraceSink } from "../../events/events.ts";
+import type { ZoneType } from "../../memory/constants.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Zone } from "../../memory/zone.ts";
 import type { CompactControl, CompactResult } from "./control.ts";
@@ -40,6 +41,17 @@ export function traceDefer(
       `order_failed=${compactOrderFailed} consider=${compactConsidered} ` +
       `limit=${1 << compactDeferShift}`,
   );
+}
+
+export function traceKcompactd(
+  mem: Memory,
+  name: "mm_compaction_wakeup_kcompactd" | "mm_compaction_kcompactd_wake",
+  node: number,
+  order: number,
+  highestZone: ZoneType,
+): void {
+  const text = `nid=${node} order=${order} classzone_idx=${highestZone.padEnd(8)}`;
+  mem.events.trace?.event(name, text);
 }
 
 export function traceIsolate(
