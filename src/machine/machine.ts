@@ -15,6 +15,7 @@ import {
   type ReclaimSysctl,
 } from "../callers/reclaim/reclaimer.ts";
 import { supplyReclaim } from "../callers/reclaim/supply.ts";
+import { ZONE_TYPES } from "../memory/constants.ts";
 import { folioNrPages } from "../memory/folio.ts";
 import { folioPutRefs, folioUnpin } from "../memory/folio-ref.ts";
 import type { Frames } from "../memory/frames.ts";
@@ -72,6 +73,8 @@ export class Machine {
     if (this.reclaimer === null) {
       this.reclaimer = new Reclaimer(this.vm, this.clock, this);
       supplyReclaim(this.reclaimer);
+      this.reclaimer.wakeKcompactd = ({ id }, order, highest) =>
+        this.kcompactds[id].wake(order, ZONE_TYPES[highest]);
     }
     return this.reclaimer;
   }

@@ -3,8 +3,8 @@
  *
  * The score is the share of free memory that no huge page could use, each zone weighed by its size.
  * Compaction begins above the high mark and ends at the low one, ten below; both follow from
- * `vm.compaction_proactiveness`. Linux: `fragmentation_score_node()`, `fragmentation_score_wmark()`,
- * `extfrag_for_order()`, 6.1.
+ * `vm.compaction_proactiveness`.
+ * Linux: `fragmentation_score_node()`, `fragmentation_score_wmark()`, `extfrag_for_order()`, 6.1.
  */
 import { MAX_ORDER, PAGEBLOCK_ORDER } from "../../memory/constants.ts";
 import type { Node } from "../../memory/node.ts";

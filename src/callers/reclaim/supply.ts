@@ -21,6 +21,10 @@ export function supplyReclaim(reclaimer: Reclaimer): void {
   reclaimer.vm.reclaimPages = function* (list: PageList): Blocking<void> {
     yield* reclaimPages(reclaimer, list);
   };
+  allocHooks.kswapdIsRunning = ({ id }) => {
+    const { hasKswapd, kswapdWait } = reclaimer.nodes[id];
+    return hasKswapd && kswapdWait.empty;
+  };
   cache.workingsetRefault = (folio, shadow) => workingsetRefault(reclaimer, folio, shadow);
 }
 
