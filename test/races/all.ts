@@ -1,4 +1,5 @@
 /** Every race, for the tests that try them and for the builds of their mutants. */
+import { allocationRaces } from "./allocation.ts";
 import { folioLockRaces } from "./folio-lock.ts";
 import { hugetlbRaces } from "./hugetlb.ts";
 import { isolationRaces } from "./isolation.ts";
@@ -22,6 +23,7 @@ export { exploreRace, findFailure, replayRace, runInEveryOrder } from "./race.ts
 
 export const allRaces: readonly Race[] = [
   ...folioLockRaces,
+  ...allocationRaces,
   ...isolationRaces,
   ...moveAndUseRaces,
   ...moveAndPinRaces,
