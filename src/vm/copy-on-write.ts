@@ -11,15 +11,15 @@
 
 import { pageFolio } from "../memory/folio.ts";
 import { folioGet, folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
-import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
+import { GFP_HIGHUSER_MOVABLE } from "../memory/gfp.ts";
 import { folioAddLru, lruAddDrain } from "../memory/lru.ts";
 import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
 import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
-import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
+import { allocVmaFolio } from "./policy/policy-node.ts";
 import { PTE } from "./pte.ts";
 import { addRmap, removeRmap, setAnonOwner } from "./rmap.ts";
 import { folioTestSwapcache, freeSwapAtLock, freeSwapCache } from "./swap/swap-cache.ts";
@@ -104,8 +104,7 @@ function* copyPage(vm: Vm, vma: Vma, vpn: number, entry: number): Blocking<Write
   const bits = tables.bits(entry);
   const old = pageFolio(mem, page);
   folioGet(mem, old);
-  const near = mem.nodeOfCpu[mem.cpu];
-  const copy = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
+  const copy = yield* allocVmaFolio(mem, vma, vpn, 0, GFP_HIGHUSER_MOVABLE);
   const isSame =
     vma.mm.directory.find(vpn) === entry &&
     tables.pfn(entry) === page &&

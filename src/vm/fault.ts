@@ -24,6 +24,7 @@ import { hugetlbUserPage } from "./hugetlb/fault.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
 import { entryPfn, NO_ENTRY } from "./page-tables.ts";
+import { allocVmaFolio } from "./policy/policy-node.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import { swapFault } from "./swap/swap-in.ts";
 import type { Tlbs } from "./tlb.ts";
@@ -160,7 +161,7 @@ function* presentFault(
 /**
  * A new zeroed page for an entry that is empty or special; "again" if it no longer is.
  *
- * From `node` outwards; the processor's own if none is named. Linux: `do_anonymous_page()`.
+ * From `node` outwards; by policy if none is named. Linux: `do_anonymous_page()`.
  */
 export function* anonymousFault(
   vm: Vm,
@@ -169,8 +170,10 @@ export function* anonymousFault(
   node?: number,
 ): Blocking<"done" | "again" | "SIGBUS"> {
   const { mem } = vm;
-  const near = node ?? mem.nodeOfCpu[mem.cpu];
-  const folio = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
+  const folio =
+    node === undefined
+      ? yield* allocVmaFolio(mem, vma, vpn, 0, GFP_HIGHUSER_MOVABLE)
+      : yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, node));
   if (folio === null) return "SIGBUS";
   const { directory } = vma.mm;
   const isSame = vma.mm.vmaAt(vpn) === vma && directory.findHuge(vpn) === NO_ENTRY;

@@ -27,8 +27,12 @@ import type { Vm } from "./vm.ts";
 /** Makes a child of `parent`; null where a pinned page had to be copied and there was no memory. */
 export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
   const child = vm.createMm(name);
+  child.policy = parent.policy;
+  child.interleavePrevious = parent.interleavePrevious;
+  child.allowedNodes = parent.allowedNodes;
   for (const vma of parent.vmas) {
     const copy = forkVma(vm, child, vma);
+    copy.policy = vma.policy;
     invalidateRangeStart(parent, vma.startVpn, vma.endVpn);
     const isHugetlb = (vma.flags & VM.hugetlb) !== 0;
     const isCopied = isHugetlb ? forkHugetlbRange(vm, vma, copy) : forkEntries(vm, vma, copy);

@@ -12,6 +12,7 @@ import type { AddressSpace } from "../pagecache/address-space.ts";
 import { RwSemaphore } from "../sched/rw-semaphore.ts";
 import type { MmuNotifierOps } from "./mmu-notifier.ts";
 import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
+import type { Mempolicy } from "./policy/mempolicy.ts";
 
 /** Linux: VM_*. */
 export const VM = {
@@ -65,6 +66,8 @@ export class Vma {
   readonly pgoff: number;
   /** VM bits. */
   flags: number;
+  /** Where its pages come from; null for the process's policy. */
+  policy: Mempolicy | null = null;
   /** Of a private mapping, from its first anonymous page on. */
   anonVma: AnonVma | null = null;
   /**
@@ -121,6 +124,12 @@ export class Mm {
   usesHugeZeroPage = false;
   /** Who has page tables of its own for this memory; null if nobody has. */
   notifiers: readonly MmuNotifierOps[] | null = null;
+  /** Where pages come from that no VMA's policy is for; null for the processor's node. */
+  policy: Mempolicy | null = null;
+  /** The node of the last page that was interleaved by count. Linux: `il_prev`. */
+  interleavePrevious = 0;
+  /** Nodes that the cpuset allows, ascending; null for all. Linux: `mems_allowed`. */
+  allowedNodes: readonly number[] | null = null;
   /** Pages mapped, migration entries included. */
   rssPages = 0;
   /** Base pages mapped by hugetlb entries, migration entries included. Linux: `hugetlb_usage`. */

@@ -137,6 +137,7 @@ export class Vm {
     const part = new Vma(mm, upper, flags, mapping);
     part.driver = vma.driver;
     part.resvMap = vma.resvMap;
+    part.policy = vma.policy;
     insertVma(mm, part);
     if (mapping !== null) this.fileVmas[mapping.id].add(part);
     if (anonVma !== null) this.joinAnonVma(part, anonVma);
@@ -163,6 +164,7 @@ export class Vm {
   copyVma(vma: Vma, range: VmaRange): Vma {
     const copy = new Vma(vma.mm, range, vma.flags, vma.mapping);
     copy.driver = vma.driver;
+    copy.policy = vma.policy;
     insertVma(vma.mm, copy);
     if (vma.mapping !== null) this.fileVmas[vma.mapping.id].add(copy);
     if (vma.anonVma !== null) this.joinAnonVma(copy, vma.anonVma);

@@ -21,6 +21,7 @@ import { PG } from "../../memory/page-flags.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { VM, type Vma, vmaIsAnonymous } from "../mm.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "../page-tables.ts";
+import { allocVmaFolio } from "../policy/policy-node.ts";
 import { PTE } from "../pte.ts";
 import { addRmapHuge, setAnonOwner } from "../rmap.ts";
 import type { Vm } from "../vm.ts";
@@ -56,8 +57,10 @@ export function* hugeAnonymousFault(
     return;
   }
   const gfp = (vma.flags & VM.hugepage) !== 0 ? GFP_TRANSHUGE : GFP_TRANSHUGE_LIGHT;
-  const near = node ?? mem.nodeOfCpu[mem.cpu];
-  const folio = yield* folioAllocGfp(mem, gfpRequest(gfp, HUGE_ORDER, near));
+  const folio =
+    node === undefined
+      ? yield* allocVmaFolio(mem, vma, vpn, HUGE_ORDER, gfp)
+      : yield* folioAllocGfp(mem, gfpRequest(gfp, HUGE_ORDER, node));
   // The allocator may have slept: another thread may have served the fault, or unmapped the VMA.
   const isSame = vma.mm.vmaAt(vpn) === vma && mayFaultHuge(vm, vma, vpn);
   if (folio === null) {
