@@ -28,6 +28,7 @@ import { allocVmaFolio } from "./policy/policy-node.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "./pte.ts";
 import { swapFault } from "./swap/swap-in.ts";
 import type { Tlbs } from "./tlb.ts";
+import { waitForUserfault } from "./userfaultfd.ts";
 import type { Vm } from "./vm.ts";
 import { mapZeroPage } from "./zero-page.ts";
 
@@ -110,6 +111,7 @@ function* lookUpPage(
       if (page === "again") continue;
       return page;
     }
+    if (vma.userfaultfd !== null && (yield* waitForUserfault(vm, vma, vpn, access))) continue;
     let entry = mm.directory.lookUp(vpn);
     if (entry === NO_ENTRY) {
       if (mayFaultHuge(vm, vma, vpn)) {

@@ -33,6 +33,7 @@ export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
   for (const vma of parent.vmas) {
     const copy = forkVma(vm, child, vma);
     copy.policy = vma.policy;
+    copy.isSoftDirty = vma.isSoftDirty;
     invalidateRangeStart(parent, vma.startVpn, vma.endVpn);
     const isHugetlb = (vma.flags & VM.hugetlb) !== 0;
     const isCopied = isHugetlb ? forkHugetlbRange(vm, vma, copy) : forkEntries(vm, vma, copy);
@@ -57,7 +58,7 @@ function forkEntries(vm: Vm, vma: Vma, copy: Vma): boolean {
 }
 
 function forkVma(vm: Vm, child: Mm, vma: Vma): Vma {
-  const flags = vma.flags & ~VM.locked;
+  const flags = vma.flags & ~(VM.locked | VM.uffdMissing | VM.uffdWp);
   if (vma.mapping !== null) {
     const copy = vm.mapFilePrivate(child, vma, vma.mapping, flags);
     if (vma.anonVma !== null) vm.joinAnonVma(copy, vma.anonVma);
@@ -89,7 +90,7 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
     const shared = (bits & ~PTE_MIGRATION) | PTE.migrationRead;
     const kept = (vma.flags & VM.shared) === 0 ? shared : bits;
     tables.set(entry, page, kept);
-    tables.set(target, page, kept);
+    tables.set(target, page, kept & ~PTE.uffdWp);
     return true;
   }
   const folio = pageFolio(mem, page);
@@ -106,7 +107,8 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
   folioGet(mem, pageFolio(mem, page));
   addRmap(mem, page, copy);
   // Who writes to a shared page says so by its own entry.
-  tables.set(target, page, kept & ~(isShared ? PTE.young | PTE.dirty : PTE.young));
+  const dropped = PTE.young | PTE.uffdWp | (isShared ? PTE.dirty : 0);
+  tables.set(target, page, kept & ~dropped);
   return true;
 }
 

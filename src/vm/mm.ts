@@ -13,6 +13,7 @@ import { RwSemaphore } from "../sched/rw-semaphore.ts";
 import type { MmuNotifierOps } from "./mmu-notifier.ts";
 import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
 import type { Mempolicy } from "./policy/mempolicy.ts";
+import type { Userfaultfd } from "./userfaultfd.ts";
 
 /** Linux: VM_*. */
 export const VM = {
@@ -36,6 +37,9 @@ export const VM = {
   incompleteStack: 0x8000,
   /** Read in sequence: a use says nothing of the next. Linux: MADV_SEQUENTIAL. */
   seqRead: 0x10000,
+  /** Uses of empty entries are told to a userfaultfd; writes to entries marked for it. */
+  uffdMissing: 0x200,
+  uffdWp: 0x1000,
   /** KSM may merge its pages. */
   mergeable: 0x100_0000,
 } as const;
@@ -66,6 +70,10 @@ export class Vma {
   readonly pgoff: number;
   /** VM bits. */
   flags: number;
+  /** Who is told of faults in it. */
+  userfaultfd: Userfaultfd | null = null;
+  /** All of it counts as written to: it is new. Linux: VM_SOFTDIRTY. */
+  isSoftDirty = true;
   /** Where its pages come from; null for the process's policy. */
   policy: Mempolicy | null = null;
   /** Of a private mapping, from its first anonymous page on. */

@@ -87,6 +87,8 @@ function* remapLocked(vm: Vm, mm: Mm, request: MremapRequest): Blocking<number |
 
 /** Linux: `vma_to_resize()`. */
 function checkResize(vma: Vma, vpn: number, oldPages: number, newPages: number): Errno | null {
+  // Moves of hugetlb's page tables are not built.
+  if ((vma.flags & VM.hugetlb) !== 0) return "EINVAL";
   // Nothing to move: a second mapping of the same pages, which only shared ones can have.
   if (oldPages === 0) return (vma.flags & VM.shared) === 0 ? "EINVAL" : null;
   if (oldPages > vma.endVpn - vpn) return "EFAULT";

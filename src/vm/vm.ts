@@ -138,6 +138,8 @@ export class Vm {
     part.driver = vma.driver;
     part.resvMap = vma.resvMap;
     part.policy = vma.policy;
+    part.userfaultfd = vma.userfaultfd;
+    part.isSoftDirty = vma.isSoftDirty;
     insertVma(mm, part);
     if (mapping !== null) this.fileVmas[mapping.id].add(part);
     if (anonVma !== null) this.joinAnonVma(part, anonVma);
@@ -162,7 +164,9 @@ export class Vm {
 
   /** A second VMA for pages of `vma`, behind it in the reverse map's order. Linux: `copy_vma()`. */
   copyVma(vma: Vma, range: VmaRange): Vma {
-    const copy = new Vma(vma.mm, range, vma.flags, vma.mapping);
+    // A userfaultfd is told of addresses, and knows nothing of the new ones.
+    const flags = vma.flags & ~(VM.uffdMissing | VM.uffdWp);
+    const copy = new Vma(vma.mm, range, flags, vma.mapping);
     copy.driver = vma.driver;
     copy.policy = vma.policy;
     insertVma(vma.mm, copy);

@@ -9,7 +9,7 @@ import type { Vm } from "../vm.ts";
 import { unmergeKsmPages } from "./break-ksm.ts";
 
 /** Memory that is shared, or a device's, is passed over without a word. */
-const NEVER = VM.shared | VM.io;
+const NEVER: number = VM.shared | VM.io | VM.pfnmap | VM.hugetlb;
 
 /** Linux: `MADV_MERGEABLE`. "ENOMEM" where the stretch has a hole; the rest is done. */
 export function madviseMergeable(

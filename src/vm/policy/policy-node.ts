@@ -79,7 +79,7 @@ export function policyNodemask(policy: Mempolicy): readonly number[] | undefined
 }
 
 /** By the offset of the page. Linux: `offset_il_node()`. */
-export function interleaveNode({ nodes }: Mempolicy, offset: number): number {
+function interleaveNode({ nodes }: Mempolicy, offset: number): number {
   return nodes[offset % nodes.length];
 }
 

@@ -15,7 +15,7 @@ import {
   relativeNodes,
   remapNodes,
 } from "./mempolicy.ts";
-import { allocTaskFolio } from "./policy-node.ts";
+import { allocTaskFolio, policyNode, policyNodemask } from "./policy-node.ts";
 import {
   getMempolicy,
   getPolicyNode,
@@ -26,7 +26,7 @@ import {
 
 const AT = 0x200;
 
-/** Four nodes with 16 frames each, the processor on the first, and a process with 12 pages at AT. */
+/** Four nodes of 16 frames, the processor on the first, and a process with 12 pages at AT. */
 function fourNodes(): { vm: Vm; mm: Mm } {
   const nodes = [0, 1, 2, 3];
   const vm = smallVm({
@@ -160,6 +160,20 @@ test("relative nodes are places among the allowed ones, again from the first pas
   assert.deepEqual(remapNodes([1, 2], [0, 1, 2], [4, 5, 6]), [5, 6]);
   assert.deepEqual(remapNodes([2, 3], [2, 3], [7]), [7]);
   assert.deepEqual(remapNodes([9], [2, 3], [7]), [9]);
+});
+
+test("where an allocation begins, and what nodes will do", () => {
+  const answers = (["preferred", "bind", "interleave", "preferred-many"] as const).map((mode) => {
+    const policy = newMempolicy({ mode, nodes: [1, 2] }, [0, 1, 2]);
+    assert.ok(policy !== null && typeof policy !== "string");
+    return [mode, policyNode(policy, 0), policyNodemask(policy)];
+  });
+  assert.deepEqual(answers, [
+    ["preferred", 1, undefined],
+    ["bind", 0, [1, 2]],
+    ["interleave", 0, undefined],
+    ["preferred-many", 0, [1, 2]],
+  ]);
 });
 
 /** What is in force for nodes 1 and 2 of four, and after the cpuset has changed. */

@@ -21,7 +21,7 @@ import {
 import { peekInterleaveNode } from "./policy-node.ts";
 
 /** The nodes that a process may get memory from, ascending. */
-export function allowedNodes(mem: Memory, mm: Mm): readonly number[] {
+function allowedNodes(mem: Memory, mm: Mm): readonly number[] {
   return mem.nodes
     .filter(({ zones }) => zones.some(({ managed }) => managed > 0))
     .map(({ id }) => id)
