@@ -9,6 +9,7 @@ import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
 import { moveAndHoldersRaces } from "./move-and-holders.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
+import { moveAndProtectRaces } from "./move-and-protect.ts";
 import { moveAndRemapRaces } from "./move-and-remap.ts";
 import { moveAndSwapRaces } from "./move-and-swap.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
@@ -32,6 +33,7 @@ export const allRaces: readonly Race[] = [
   ...reclaimRaces,
   ...moveAndUnmapRaces,
   ...moveAndRemapRaces,
+  ...moveAndProtectRaces,
   ...ksmRaces,
   ...staleTranslationRaces,
   ...moveAndForkRaces,
