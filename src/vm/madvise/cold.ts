@@ -18,6 +18,7 @@ import type { Blocking, Steps } from "../../sched/blocking.ts";
 import type { Vma } from "../mm.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "../page-tables.ts";
 import { PTE } from "../pte.ts";
+import { flushTlbRange } from "../tlb.ts";
 import type { Vm } from "../vm.ts";
 
 /** Linux: `madvise_cold_page_range()`. */
@@ -87,6 +88,7 @@ function agedFolio(
   if (folioTestLarge(mem, folio) && !isWhole) return nothing;
   if (!testFlag(mem, folio, PG.lru) || pageMapcount(mem, page) !== 1) return nothing;
   tables.set(entry, page, bits & ~PTE.young);
+  flushTlbRange(vm, vma.mm, vpn, vpn + pages);
   clearFlag(mem, folio, PG.referenced);
   clearFlag(mem, folio, PG.young);
   if (testFlag(mem, folio, PG.active)) setFlag(mem, folio, PG.workingset);

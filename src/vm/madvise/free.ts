@@ -19,6 +19,7 @@ import { HUGE_PAGES, hugeStart, NO_ENTRY } from "../page-tables.ts";
 import { PTE } from "../pte.ts";
 import type { Swap } from "../swap/swap.ts";
 import { folioFreeSwap, folioTestSwapcache } from "../swap/swap-cache.ts";
+import { flushTlbPage, flushTlbRange } from "../tlb.ts";
 import type { Vm } from "../vm.ts";
 import { zapSwapEntry } from "../zap.ts";
 
@@ -32,10 +33,14 @@ export function* freeRange(vm: Vm, vma: Vma, from: number, to: number): Steps<vo
     if (huge !== NO_ENTRY) {
       if (vpn === hugeStart(vpn) && vpn + HUGE_PAGES <= to) freeEntry(vm, vma, huge);
       vpn = hugeStart(vpn) + HUGE_PAGES - 1;
+      flushTlbRange(vm, mm, hugeStart(vpn), vpn + 1);
       continue;
     }
     const entry = directory.find(vpn);
-    if (entry !== NO_ENTRY) freeEntry(vm, vma, entry);
+    if (entry === NO_ENTRY) continue;
+    freeEntry(vm, vma, entry);
+    // A processor that knows the entry as dirty would not say so again when it writes.
+    flushTlbPage(vm, mm, vpn);
   }
 }
 

@@ -19,6 +19,7 @@ import {
 } from "../small-vm.ts";
 import { pageOut, smallSwap, supplyPageOut } from "../swap/small-swap.ts";
 import { addToSwap, folioTestSwapcache } from "../swap/swap-cache.ts";
+import { Tlbs } from "../tlb.ts";
 import type { Vm } from "../vm.ts";
 import { type Advice, type MadviseOutcome, madvise } from "./madvise.ts";
 
@@ -198,4 +199,17 @@ test("reading in sequence is said of a part of a mapping, and taken back", () =>
   assert.equal(mm.vmas[1].startVpn, vma.startVpn + 1);
   assert.equal(advise(scene, "MADV_NORMAL", 1, 2), "done");
   assert.deepEqual(flags(), [0, 0, 0]);
+});
+
+test("a processor that knew a freed page as dirty marks the next write all the same", () => {
+  const scene = threePages();
+  const { vm, pages } = scene;
+  const [page] = pages;
+  vm.tlbs = new Tlbs(1);
+  assert.equal(runToEnd(writeUser(vm, page.mm, page.vpn, 0, 10)), "done");
+  assert.equal(advise(scene, "MADV_FREE"), "done");
+  assert.equal(runToEnd(writeUser(vm, page.mm, page.vpn, 0, 11)), "done");
+  assert.equal(bitsAt(scene, page) & PTE.dirty, PTE.dirty);
+  assert.equal(runToEnd(pageOut(vm, page.folio)), "kept");
+  assert.equal(read(scene, page), 11);
 });
