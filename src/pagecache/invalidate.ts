@@ -30,6 +30,7 @@ export function* invalidateMappingPages(
     if (folio === null) break;
     const pages = folioNrPages(mem, folio);
     at = mem.index[folio] + pages;
+    yield "invalidate-held";
     if (folioTrylock(mem, folio)) {
       if (yield* mappingEvictFolio(mem, mapping, folio)) dropped += pages;
       folioUnlock(mem, folio);

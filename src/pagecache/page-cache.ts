@@ -7,7 +7,7 @@
  * address space's id. Linux: mm/filemap.c, `folio_mapping()`.
  */
 import { assert } from "../base/assert.ts";
-import { folioNrPages } from "../memory/folio.ts";
+import { folioMapped, folioNrPages } from "../memory/folio.ts";
 import { folioPut, folioPutRefs, folioTryGet } from "../memory/folio-ref.ts";
 import { MAPPING_FLAGS, mappingId, mappingWord } from "../memory/mapping-word.ts";
 import type { Folio } from "../memory/memmap.ts";
@@ -167,6 +167,7 @@ export function forgetEvictions({ shadows }: AddressSpace, first: number, last: 
 function leaveFile(mem: Memory, mapping: AddressSpace, folio: Folio, pages: number): void {
   assert((mem.flags[folio] & PG.locked) !== 0, "removal of a folio that is not locked:", folio);
   assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a folio of another file:", folio);
+  assert(!folioMapped(mem, folio), "a mapped folio leaves its file:", folio);
   if ((mem.flags[folio] & PG.dirty) !== 0) folioAccountCleaned(mem, mapping, folio);
   mapping.folios.remove(mem.index[folio], pages);
   countFilePages(mem, folio, -pages);

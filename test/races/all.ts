@@ -6,6 +6,7 @@ import { isolationRaces } from "./isolation.ts";
 import { ksmRaces } from "./ksm.ts";
 import { movableRaces } from "./movable.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
+import { moveAndFileRaces } from "./move-and-file.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
 import { moveAndHoldersRaces } from "./move-and-holders.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
@@ -39,6 +40,7 @@ export const allRaces: readonly Race[] = [
   ...moveAndForkRaces,
   ...moveInBatchesRaces,
   ...moveAndBuffersRaces,
+  ...moveAndFileRaces,
   ...movableRaces,
   ...moveAndSwapRaces,
   ...hugetlbRaces,
