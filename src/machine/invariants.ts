@@ -23,6 +23,7 @@ import { HUGETLB_INVARIANTS } from "./invariants-hugetlb.ts";
 import { checkKsm } from "./invariants-ksm.ts";
 import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import { checkMovable, driverReferences } from "./invariants-movable.ts";
+import { PAGECACHE_INVARIANTS } from "./invariants-pagecache.ts";
 import { SWAP_INVARIANTS } from "./invariants-swap.ts";
 import { TRANSLATION_INVARIANTS } from "./invariants-tlb.ts";
 import type { Machine } from "./machine.ts";
@@ -35,6 +36,7 @@ export function checkInvariants(machine: Machine): void {
     ...SWAP_INVARIANTS,
     ...HUGETLB_INVARIANTS,
     ...TRANSLATION_INVARIANTS,
+    ...PAGECACHE_INVARIANTS,
   ];
   const found = rules.map(({ check }) => check(machine)).filter((text) => text !== null);
   if (found.length > 0) throw new InvariantError(found.join("; "));

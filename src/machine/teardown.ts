@@ -17,6 +17,7 @@ import { drainAllPages } from "../memory/pcp.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { BH } from "../pagecache/buffers/buffer-head.ts";
 import { folioBuffers, folioDetachPrivate } from "../pagecache/buffers/folio-buffers.ts";
+import { folioCancelDirty } from "../pagecache/dirty-account.ts";
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { shrinkHugeZeroPage } from "../vm/huge/zero-page.ts";
@@ -63,7 +64,8 @@ function dropFile(machine: Machine, mapping: AddressSpace): void {
     if (mem.index[folio] !== offset) return;
     folioGet(mem, folio);
     assert(folioTrylock(mem, folio), "a folio is still locked at teardown:", folio);
-    mem.flags[folio] &= ~(PG.writeback | PG.dirty);
+    mem.flags[folio] &= ~PG.writeback;
+    folioCancelDirty(mem, mapping, folio);
     if ((mem.flags[folio] & PG.private) !== 0) dropPrivate(machine, mapping, folio);
     filemapRemoveFolio(mem, mapping, folio);
     folioUnlock(mem, folio);
@@ -111,6 +113,8 @@ function assertAllFree({ mem, vm, listsAtRest }: Machine): void {
     assert(deferredSplitCount === 0, "folios left queued to be split:", deferredSplitCount);
     assert(node.filePages === 0, "pages left in the page cache:", node.filePages);
     assert(node.swapcachePages === 0, "pages left in the swap cache:", node.swapcachePages);
+    assert(node.dirtyPages === 0, "pages left counted as dirty:", node.dirtyPages);
+    assert(node.writebackPages === 0, "pages left under writeback:", node.writebackPages);
     assert(node.shmemPages === 0, "pages left counted as shmem:", node.shmemPages);
     assert(node.mlockedPages === 0, "pages left counted as mlocked:", node.mlockedPages);
   }
