@@ -47,6 +47,8 @@ export interface AddressSpaceTraits {
   readonly sizeBytes?: number;
   /** Where the bytes are when memory is not. */
   readonly device?: BlockDevice | null;
+  /** Bytes of a block of its storage, for owners with buffers. Linux: `i_blkbits`. */
+  readonly blockBytes?: number;
   /** Whether dirty pages are counted and written; by default, whether the owner can write. */
   readonly canWriteback?: boolean;
   /** Pages of the largest window of readahead; 0 for none. Linux: `ra_pages`. */
@@ -72,6 +74,8 @@ export class AddressSpace {
   /** Where the file ends; what lies behind is not read, written or mapped. Linux: `i_size`. */
   sizeBytes: number;
   readonly device: BlockDevice | null;
+  /** 0 for an owner without buffers. */
+  readonly blockBytes: number;
   /** Dirty pages are counted, and written back. Linux: `mapping_can_writeback()`. */
   readonly canWriteback: boolean;
   /** By page offset. Holds one reference for each page. */
@@ -106,6 +110,7 @@ export class AddressSpace {
     this.flags = traits.flags ?? 0;
     this.sizeBytes = traits.sizeBytes ?? 0;
     this.device = traits.device ?? null;
+    this.blockBytes = traits.blockBytes ?? 0;
     const canWrite = ops.writepage !== undefined || ops.writepages !== undefined;
     this.faultReadahead = new FileReadahead(traits.readaheadPages);
     this.canWriteback = traits.canWriteback ?? canWrite;

@@ -55,7 +55,7 @@ export function* genericPerformWrite(
 }
 
 /** The folio at `offset`, in the cache, locked and held. Linux: `pagecache_get_page()`. */
-function* filemapGrabFolio(
+export function* filemapGrabFolio(
   mem: Memory,
   mapping: AddressSpace,
   offset: number,

@@ -5,11 +5,7 @@ import type { Folio } from "../../src/memory/memmap.ts";
 import { PG } from "../../src/memory/page-flags.ts";
 import { migrateFolio } from "../../src/migrate/callbacks.ts";
 import type { AddressSpace } from "../../src/pagecache/address-space.ts";
-import {
-  type BlockDevice,
-  type BlockRequest,
-  MemoryDevice,
-} from "../../src/pagecache/device/block-device.ts";
+import { MemoryDevice } from "../../src/pagecache/device/block-device.ts";
 import { FileReadahead } from "../../src/pagecache/file-readahead.ts";
 import { MARK } from "../../src/pagecache/folio-index.ts";
 import { invalidateInodePages2, invalidateMappingPages } from "../../src/pagecache/invalidate.ts";
@@ -23,30 +19,12 @@ import { runToEnd } from "../../src/sched/run.ts";
 import { readUser, writeUser } from "../../src/vm/fault.ts";
 import { NO_ENTRY } from "../../src/vm/page-tables.ts";
 import { cachedFolio } from "../../src/vm/small-vm.ts";
+import { PolledDevice } from "./polled-device.ts";
 import type { Mutant, Race, RaceRun } from "./race.ts";
 import { moveOnce, World } from "./world.ts";
 
 const OLD = 1;
 const NEW = 7;
-
-/** A device that reads at once and writes when it is told to. */
-class PolledDevice implements BlockDevice {
-  readonly disk: MemoryDevice;
-  private readonly requests: BlockRequest[] = [];
-
-  constructor(disk: MemoryDevice) {
-    this.disk = disk;
-  }
-
-  submit(request: BlockRequest): void {
-    if (request.kind === "read") this.disk.submit(request);
-    else this.requests.push(request);
-  }
-
-  poll(): void {
-    for (const request of this.requests.splice(0)) this.disk.submit(request);
-  }
-}
 
 /** A file of one page, which holds OLD on the device and in the cache. */
 class FileScene extends World {

@@ -6,6 +6,7 @@
  * one reference to its folio, and `PG.private` says that it is there. Linux: fs/buffer.c, 6.1.
  */
 import { assert } from "../../base/assert.ts";
+import { folioNrPages } from "../../memory/folio.ts";
 import { folioGet, folioPut } from "../../memory/folio-ref.ts";
 import { PAGE_WORDS } from "../../memory/frames.ts";
 import { clearFlag, type Folio, setFlag, testFlag } from "../../memory/memmap.ts";
@@ -41,7 +42,7 @@ export function folioBuffers(mem: Memory, buffers: BufferHeads, folio: Folio): B
   return testFlag(mem, folio, PG.private) ? buffers.get(mem.private[folio]) : null;
 }
 
-/** Gives a locked folio of one page a ring of blocks. Linux: `create_empty_buffers()`. */
+/** Gives a locked folio of any order a ring of blocks. Linux: `create_empty_buffers()`. */
 export function* createEmptyBuffers(
   mem: Memory,
   mapping: AddressSpace,
@@ -52,7 +53,8 @@ export function* createEmptyBuffers(
   assert(!testFlag(mem, folio, PG.private), "a folio has private state already:", folio);
   const head = new BufferHead(folio, 0, sizeBytes);
   let last = head;
-  for (let at = sizeBytes; at < PAGE_BYTES; at += sizeBytes) {
+  const folioBytes = folioNrPages(mem, folio) * PAGE_BYTES;
+  for (let at = sizeBytes; at < folioBytes; at += sizeBytes) {
     last.next = new BufferHead(folio, at, sizeBytes);
     last = last.next;
   }
