@@ -90,6 +90,16 @@ export class FolioIndex {
     }
   }
 
+  /**
+   * The node whose `words`, at its `slotOf(offset)`, hold the folio at `offset`; null for none.
+   *
+   * For who looks twice: a slot that still holds the folio has held it all the time, or again. A
+   * node that has left the tree is empty. Linux: `xas_load()`, for `xas_reload()`.
+   */
+  walk(offset: number): IndexNode | null {
+    return this.nodeAt(offset);
+  }
+
   /** The first folio at `first` or behind it, up to `last`; with `mark`, the first that has it. */
   find(first: number, last: number, mark?: Mark): Folio | null {
     for (let offset = first; offset <= last; ) {
@@ -200,10 +210,13 @@ export class FolioIndex {
   private nodeAt(offset: number): IndexNode | null {
     let node = this.root;
     if (node === null || offset >= reachOf(node)) return null;
-    while (node !== null && node.words[node.slotOf(offset)] === EMPTY) {
-      node = node.children === null ? null : node.children[node.slotOf(offset)];
+    for (;;) {
+      const slot: number = (offset >>> node.shift) & SLOT_MASK;
+      if (node.words[slot] !== EMPTY) return node;
+      if (node.children === null) return null;
+      node = node.children[slot];
+      if (node === null) return null;
     }
-    return node;
   }
 
   /** The node for an entry of the level `shift` at `offset`, with all above it. */

@@ -96,11 +96,13 @@ export function* filemapGetFolio(
   offset: number,
 ): Steps<Folio | null> {
   for (;;) {
-    const folio = mapping.folios.load(offset);
-    if (folio === null) return null;
+    const node = mapping.folios.walk(offset);
+    if (node === null) return null;
+    const slot = node.slotOf(offset);
+    const folio = node.words[slot] as Folio;
     yield "get-folio-loaded";
     if (!folioTryGet(mem, folio)) continue;
-    if (mapping.folios.load(offset) === folio) return folio;
+    if (node.words[slot] === (folio as number)) return folio;
     folioPut(mem, folio);
   }
 }

@@ -225,7 +225,7 @@ const UNLOCKED_BEFORE_COPY: Mutant = {
 const NO_SECOND_LOOK: Mutant = {
   what: "a lookup takes a folio for cached that has left the file before it was held",
   file: "src/pagecache/page-cache.ts",
-  text: "if (mapping.folios.load(offset) === folio) return folio;",
+  text: "if (node.words[slot] === (folio as number)) return folio;",
   replacement: "if (folio > 0) return folio;",
   says: /is not found|is left/,
 };
