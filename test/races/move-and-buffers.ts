@@ -235,7 +235,7 @@ const MOVED_BEFORE_SWAP: Mutant = {
   file: CALLBACKS,
   text: 'if (outcome !== "moved") return outcome;\n  movePrivate(mem, dst, src);',
   replacement: 'movePrivate(mem, dst, src);\n  if (outcome !== "moved") return outcome;',
-  says: /rings of buffers leaked/,
+  says: /a buffer of its ring names folio|rings of buffers leaked/,
 };
 
 export const moveAndBuffersRaces: readonly Race[] = [
