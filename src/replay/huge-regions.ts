@@ -45,6 +45,6 @@ export function mapHugeShmem(world: CallWorld, name: string, pages: number, node
   mem.flags[folio] |= PG.swapbacked | PG.uptodate | PG.dirty;
   filemapAddFolio(mem, mapping, folio, 0);
   folioAddLru(mem, folio);
-  assert(mapHugeFile(vm, vma, folio), "a huge page cannot be mapped whole:", folio);
+  assert(mapHugeFile(vm, vma, folio, "write"), "a huge page cannot be mapped whole:", folio);
   folioPut(mem, folio);
 }

@@ -20,6 +20,7 @@ import { mapNewAnonymous, writeFault } from "./copy-on-write.ts";
 import { driverFault } from "./driver-pages.ts";
 import { fileFault, sharedWriteFault } from "./file-fault.ts";
 import { hugeAnonymousFault, hugeWriteFault, mayFaultHuge } from "./huge/fault.ts";
+import { hugeFileFault } from "./huge/map-file.ts";
 import { hugetlbUserPage } from "./hugetlb/fault.ts";
 import { migrationEntryWait } from "./migration-entry.ts";
 import { type Mm, VM, type Vma } from "./mm.ts";
@@ -118,6 +119,8 @@ function* lookUpPage(
         yield* hugeAnonymousFault(vm, vma, vpn, access);
         continue;
       }
+      const { mapping } = vma;
+      if (mapping !== null && (yield* hugeFileFault(vm, vma, mapping, vpn, access))) continue;
       entry = mm.directory.make(vpn);
     }
     const bits = tables.bits(entry);

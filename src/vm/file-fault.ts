@@ -221,7 +221,7 @@ function setFileEntry(vm: Vm, vma: Vma, entry: number, page: Pfn, access: "read"
  * Whether a page that is only read may be mapped writable at once: if nobody has to know when it is
  * written. Linux: `vma_wants_writenotify()`, the other way round.
  */
-function mapsWritable({ flags, mapping }: Vma): boolean {
+export function mapsWritable({ flags, mapping }: Vma): boolean {
   if ((flags & VM.shared) === 0 || (flags & VM.write) === 0 || mapping === null) return false;
   return !mapping.canWriteback && mapping.ops.pageMkwrite === undefined;
 }

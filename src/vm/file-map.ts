@@ -2,7 +2,7 @@
  * What the page cache asks of those who map files: see `pagecache/mappers.ts`.
  *
  * Both walks go over the VMAs that map the file and look at one entry after another, each under the
- * page table lock. No file is mapped by huge entries yet.
+ * page table lock. A huge entry is one of them.
  *
  * Linux: `unmap_mapping_range()` (mm/memory.c), `folio_mkclean()` (mm/rmap.c), 6.1.
  */
@@ -13,9 +13,9 @@ import type { AddressSpace } from "../pagecache/address-space.ts";
 import type { Mappers, UnmapKind } from "../pagecache/mappers.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
-import { rmapEntry, rmapVmas } from "./rmap.ts";
+import { rmapEntry, rmapHugeEntry, rmapVmas } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
 import { zapRange } from "./zap.ts";
 
@@ -36,10 +36,14 @@ export class FileMappers implements Mappers {
       const from = Math.max(vma.startVpn, vma.startVpn + (first - vma.pgoff));
       const to = Math.min(vma.endVpn, vma.startVpn + (last + 1 - vma.pgoff));
       for (let vpn = from; vpn < to; vpn++) {
-        if (vma.mm.directory.find(vpn) === NO_ENTRY) continue;
+        const entry = vma.mm.directory.lookUp(vpn);
+        if (entry === NO_ENTRY) continue;
+        const isHuge = (this.vm.tables.bits(entry) & PTE.huge) !== 0;
+        const end = isHuge ? Math.min(to, hugeStart(vpn) + HUGE_PAGES) : vpn + 1;
         yield "unmap-mapping-entry";
-        if (kind === "all" || this.mapsCached(vma, vpn))
-          yield* zapRange(this.vm, vma, vpn, vpn + 1);
+        if (kind === "all" || this.mapsCached(vma, vpn)) yield* zapRange(this.vm, vma, vpn, end);
+        // One that has been split meanwhile is looked at page by page.
+        if (vma.mm.directory.findHuge(vpn) === NO_ENTRY && isHuge) vpn = end - 1;
       }
     }
   }
@@ -55,7 +59,9 @@ export class FileMappers implements Mappers {
       if ((vma.flags & VM.shared) === 0) continue;
       for (let at = 0; at < pages; at++) {
         yield "mkclean-entry";
-        const entry = rmapEntry(vma, offset + at);
+        const isWhole = at === 0 && pages === HUGE_PAGES;
+        const huge = isWhole ? rmapHugeEntry(vma, offset) : NO_ENTRY;
+        const entry = huge === NO_ENTRY ? rmapEntry(vma, offset + at) : huge;
         if (entry !== NO_ENTRY && this.cleanEntry(entry, folio + at)) wasDirty = true;
       }
     }
@@ -74,7 +80,7 @@ export class FileMappers implements Mappers {
   /** Whether the entry maps a page of the file itself, or stands for one that is being moved. */
   private mapsCached(vma: Vma, vpn: number): boolean {
     const { mem, tables } = this.vm;
-    const entry = vma.mm.directory.find(vpn);
+    const entry = vma.mm.directory.lookUp(vpn);
     if (entry === NO_ENTRY || (tables.bits(entry) & (PTE.present | PTE_MIGRATION)) === 0) {
       return false;
     }

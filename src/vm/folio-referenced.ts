@@ -15,9 +15,9 @@ import { mlockFolio } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
-import { NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE } from "./pte.ts";
-import { rmapEntry, rmapVmas } from "./rmap.ts";
+import { rmapEntry, rmapHugeEntry, rmapVmas } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
 
 export interface FolioReferenced {
@@ -84,7 +84,9 @@ function testAndClearYoung(
   let mapped = 0;
   let young = 0;
   for (let at = 0; at < pages; at++) {
-    const entry = rmapEntry(vma, offset + at);
+    const isWhole = at === 0 && pages === HUGE_PAGES;
+    const huge = isWhole ? rmapHugeEntry(vma, offset) : NO_ENTRY;
+    const entry = huge === NO_ENTRY ? rmapEntry(vma, offset + at) : huge;
     if (entry === NO_ENTRY) continue;
     const bits = tables.bits(entry);
     if ((bits & PTE.present) === 0 || tables.pfn(entry) !== folio + at) continue;

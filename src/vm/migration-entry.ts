@@ -28,7 +28,7 @@ import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 import { tracePte } from "./pte-trace.ts";
-import { addRmap, removeRmap, rmapEntry, rmapVmas } from "./rmap.ts";
+import { addRmap, nextMappedOffset, removeRmap, rmapEntry, rmapVmas } from "./rmap.ts";
 import { flushTlbPage } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 
@@ -47,6 +47,8 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
     const startVpn = vma.startVpn + (offset - vma.pgoff);
     invalidateRangeStart(vma.mm, startVpn, startVpn + pages);
     for (let at = 0; at < pages; at++) {
+      if (pages > 1) at = nextMapped(vm, vma, offset, at, pages);
+      if (at === pages) break;
       yield "try-to-migrate-entry";
       const entry = rmapEntry(vma, offset + at);
       if (entry === NO_ENTRY) {
@@ -59,6 +61,11 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
     invalidateRangeEnd(vma.mm, startVpn, startVpn + pages);
     if (!folioMapped(mem, folio)) return;
   }
+}
+
+/** The next page of a large folio, from `at` on, where the VMA has an entry; `pages` if none. */
+function nextMapped(vm: Vm, vma: Vma, offset: number, at: number, pages: number): number {
+  return nextMappedOffset(vm.tables, vma, offset + at, offset + pages) - offset;
 }
 
 /** A page that KSM has merged: its addresses come from elsewhere. Linux: `rmap_walk_ksm()`. */
@@ -129,6 +136,8 @@ export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void
   }
   for (const vma of rmapVmas(vm, dst)) {
     for (let at = 0; at < pages; at++) {
+      if (pages > 1) at = nextMapped(vm, vma, offset, at, pages);
+      if (at === pages) break;
       yield "remove-migration-entry";
       const entry = rmapEntry(vma, offset + at);
       if (entry === NO_ENTRY) {

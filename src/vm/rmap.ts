@@ -31,7 +31,8 @@ import type { Memory } from "../memory/memory.ts";
 import { mlockFolio, munlockFolio } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
 import { type AnonVma, VM, type Vma } from "./mm.ts";
-import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
+import { HUGE_PAGES, hugeStart, NO_ENTRY, type PageTables } from "./page-tables.ts";
+import { PTE, PTE_NONE } from "./pte.ts";
 import type { Vm } from "./vm.ts";
 
 /** Marks a page of a large folio. */
@@ -61,6 +62,33 @@ export function rmapEntry(vma: Vma, offset: number): number {
   const vpn = vma.startVpn + (offset - vma.pgoff);
   if (vpn < vma.startVpn || vpn >= vma.endVpn) return NO_ENTRY;
   return vma.mm.directory.find(vpn);
+}
+
+/**
+ * The first offset from `offset` on at which `vma` has an entry that says anything; `end` if none.
+ *
+ * For walks of large folios: empty entries and missing tables are passed over without a step, and
+ * a huge entry is met at its first page alone.
+ * Linux: `page_vma_mapped_walk()`.
+ */
+export function nextMappedOffset(
+  tables: PageTables,
+  vma: Vma,
+  offset: number,
+  end: number,
+): number {
+  const shift = vma.startVpn - vma.pgoff;
+  const endVpn = Math.min(end + shift, vma.endVpn);
+  let vpn = Math.max(offset + shift, vma.startVpn);
+  while (vpn < endVpn) {
+    const entry = vma.mm.directory.lookUp(vpn);
+    const bits = entry === NO_ENTRY ? PTE_NONE : tables.bits(entry);
+    const isInsideHuge = (bits & PTE.huge) !== 0 && vpn !== hugeStart(vpn);
+    if (entry === NO_ENTRY || isInsideHuge) vpn = hugeStart(vpn) + HUGE_PAGES;
+    else if (bits === PTE_NONE) vpn++;
+    else return vpn - shift;
+  }
+  return end;
 }
 
 /** The huge entry at which `vma` would map the 512 pages from `offset` on, or NO_ENTRY. */

@@ -15,6 +15,7 @@ import { moveAndRemapRaces } from "./move-and-remap.ts";
 import { moveAndSwapRaces } from "./move-and-swap.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
+import { moveHugeRaces } from "./move-huge.ts";
 import { moveInBatchesRaces } from "./move-in-batches.ts";
 import type { Race } from "./race.ts";
 import { reclaimRaces } from "./reclaim.ts";
@@ -41,6 +42,7 @@ export const allRaces: readonly Race[] = [
   ...moveInBatchesRaces,
   ...moveAndBuffersRaces,
   ...moveAndFileRaces,
+  ...moveHugeRaces,
   ...movableRaces,
   ...moveAndSwapRaces,
   ...hugetlbRaces,
