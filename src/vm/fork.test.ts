@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { folioTryPin, folioUnpin } from "../memory/folio-ref.ts";
+import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { runToEnd } from "../sched/run.ts";
 import { readUser, writeUser } from "./fault.ts";
@@ -44,6 +45,24 @@ test("the last one left writes without a copy", () => {
   assert.equal(runToEnd(writeUser(vm, mm, vpn, 0, 9)), "done");
   assert.equal(vm.tables.pfn(entry), folio);
   assert.ok((vm.mem.flags[folio] & PG.anonExclusive) !== 0);
+});
+
+test("without memory for the copy of a pinned page there is no child, and nothing of it is left", () => {
+  const vm = smallVm();
+  const { mm, vma, vpn, folio } = anonymousPage(vm, 7);
+  const range = { startVpn: vma.startVpn - 512, endVpn: vma.startVpn - 510, pgoff: 0 };
+  const below = vm.mapAnonymous(mm, range);
+  const shared = touchPage(vm, below, below.startVpn, 8);
+  assert.ok(folioTryPin(vm.mem, folio));
+  while (folioAlloc(vm.mem, movableRequest(0)) !== null);
+  assert.equal(forkMm(vm, mm, "child"), null);
+  assert.deepEqual(
+    vm.mms.map((each) => each?.name),
+    [mm.name, undefined],
+  );
+  assert.deepEqual([vm.mem.mapcount[shared.folio], vm.mem.refcount[shared.folio]], [1, 1]);
+  assert.equal(runToEnd(writeUser(vm, mm, vpn, 0, 9)), "done");
+  folioUnpin(vm.mem, folio);
 });
 
 test("a pinned page stays the parent's: the child gets a copy at once", () => {

@@ -12,6 +12,7 @@ import { pageFolio } from "../memory/folio.ts";
 import { folioGet } from "../memory/folio-ref.ts";
 import { folioTestAnon } from "../memory/mapping-word.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
+import { runToEnd } from "../sched/run.ts";
 import { mapNewAnonymous, tryShareAnonymous } from "./copy-on-write.ts";
 import { forkHugeEntry } from "./huge/fork.ts";
 import { forkHugetlbRange } from "./hugetlb/range.ts";
@@ -23,13 +24,25 @@ import { addRmap } from "./rmap.ts";
 import type { SwapEntry } from "./swap/swap-entry.ts";
 import { flushTlbRange } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
+import { exitMm } from "./zap.ts";
 
-/** Makes a child of `parent`; null where a pinned page had to be copied and there was no memory. */
+/**
+ * Makes a child of `parent`; null, and no child, where a pinned page had to be copied and there was
+ * no memory.
+ */
 export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
   const child = vm.createMm(name);
   child.policy = parent.policy;
   child.interleavePrevious = parent.interleavePrevious;
   child.allowedNodes = parent.allowedNodes;
+  if (copyMemory(vm, parent, child)) return child;
+  // None of the child's entries is dirty for a file, so that this waits for no lock.
+  runToEnd(exitMm(vm, child));
+  return null;
+}
+
+/** False if memory ran out; the child has a part of it then. */
+function copyMemory(vm: Vm, parent: Mm, child: Mm): boolean {
   for (const vma of parent.vmas) {
     const copy = forkVma(vm, child, vma);
     copy.policy = vma.policy;
@@ -40,9 +53,9 @@ export function forkMm(vm: Vm, parent: Mm, name: string): Mm | null {
     invalidateRangeEnd(parent, vma.startVpn, vma.endVpn);
     // The parent's private pages are read-only from here on.
     flushTlbRange(vm, parent, vma.startVpn, vma.endVpn);
-    if (!isCopied) return null;
+    if (!isCopied) return false;
   }
-  return child;
+  return true;
 }
 
 function forkEntries(vm: Vm, vma: Vma, copy: Vma): boolean {
@@ -96,7 +109,10 @@ function forkEntry(vm: Vm, vma: Vma, copy: Vma, vpn: number): boolean {
   const folio = pageFolio(mem, page);
   if (folioTestAnon(mem, folio) && !tryShareAnonymous(vm, page)) {
     const own = folioAlloc(mem, movableRequest(mem.nodeOfCpu[mem.cpu]));
-    if (own === null) return false;
+    if (own === null) {
+      copy.mm.rssPages--;
+      return false;
+    }
     mem.frames.copy(own, page);
     mapNewAnonymous(vm, copy, vpn, target, own);
     return true;
