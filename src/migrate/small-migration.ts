@@ -28,7 +28,7 @@ export class AllocTarget implements MigrationTarget {
   /** How many were given back unused. */
   returned = 0;
   limit: number = Number.POSITIVE_INFINITY;
-  private readonly mem: Memory;
+  protected readonly mem: Memory;
   private readonly node: number;
 
   constructor(mem: Memory, node = 0) {

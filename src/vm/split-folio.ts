@@ -2,13 +2,15 @@
  * Splitting a large folio into its pages, when no free block is as large as it.
  *
  * Order of steps: give up private state; count the references; unmap everywhere by migration
- * entries; freeze at exactly the expected count; make each page a folio of its own; put the entries
- * back. The folio is locked and isolated, and stays both: its first page keeps the lock, every page
- * has one reference for the list that it is on afterwards. Linux: `split_huge_page_to_list()`.
+ * entries; freeze at exactly the expected count; make each page a folio of its own, locked as the
+ * whole was; put the entries back; unlock all but the first. The folio is locked and isolated, and
+ * stays both: its first page keeps the lock, every page has one reference for the list that it is
+ * on afterwards. Linux: `split_huge_page_to_list()`.
  */
 import { VM_EVENT } from "../events/vmstat.ts";
 import { folioUnqueueDeferredSplit } from "../memory/deferred-split.ts";
 import { folioMapcount, folioMapped, folioNrPages, unprepCompound } from "../memory/folio.ts";
+import { folioUnlock } from "../memory/folio-lock.ts";
 import { folioRefFreeze, folioRefUnfreeze } from "../memory/folio-ref.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import { splitPageExt } from "../memory/page-ext.ts";
@@ -29,6 +31,7 @@ export type SplitOutcome = "split" | "EBUSY" | "EAGAIN";
 
 /** What each page inherits from the folio. Linux: the mask in `__split_huge_page_tail()`. */
 const INHERITED =
+  PG.locked |
   PG.referenced |
   PG.uptodate |
   PG.dirty |
@@ -68,15 +71,18 @@ function* trySplit(vm: Vm, folio: Folio, pieces: PageList): Steps<SplitOutcome> 
   yield "split-folio-count";
   const isAlone = !folioMapped(mem, folio) && folioRefFreeze(mem, folio, expected);
   if (isAlone) makeFolios(vm, mapping, folio, pages, pieces);
-  if (wasMapped) {
-    // After a split each page finds its own entries; before, the folio finds those of all.
-    const folios = isAlone ? pages : 1;
-    for (let at = 0; at < folios; at++) {
-      const page = (folio + at) as Folio;
-      yield* removeMigrationPtes(vm, page, page);
-    }
-  }
+  if (wasMapped) yield* remapPages(vm, folio, isAlone ? pages : 1);
+  // Who meets an entry of a piece waits for that piece's lock: so this comes last.
+  if (isAlone) for (let at = 1; at < pages; at++) folioUnlock(mem, (folio + at) as Folio);
   return isAlone ? "split" : "EAGAIN";
+}
+
+/** After a split each page finds its own entries; before, the folio finds those of all. */
+function* remapPages(vm: Vm, folio: Folio, folios: number): Steps<void> {
+  for (let at = 0; at < folios; at++) {
+    const page = (folio + at) as Folio;
+    yield* removeMigrationPtes(vm, page, page);
+  }
 }
 
 /** Takes every mapping away, huge ones first. Linux: `unmap_folio()`. */

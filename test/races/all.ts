@@ -12,6 +12,7 @@ import { moveAndHoldersRaces } from "./move-and-holders.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
 import { moveAndProtectRaces } from "./move-and-protect.ts";
 import { moveAndRemapRaces } from "./move-and-remap.ts";
+import { moveAndSplitRaces } from "./move-and-split.ts";
 import { moveAndSwapRaces } from "./move-and-swap.ts";
 import { moveAndUnmapRaces } from "./move-and-unmap.ts";
 import { moveAndUseRaces } from "./move-and-use.ts";
@@ -39,6 +40,7 @@ export const allRaces: readonly Race[] = [
   ...ksmRaces,
   ...staleTranslationRaces,
   ...moveAndForkRaces,
+  ...moveAndSplitRaces,
   ...moveInBatchesRaces,
   ...moveAndBuffersRaces,
   ...moveAndFileRaces,
