@@ -12,12 +12,15 @@ import { pageFolio } from "../src/memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../src/memory/folio-lock.ts";
 import { folioPut, folioTryGet } from "../src/memory/folio-ref.ts";
 import { lruAddDrainAll } from "../src/memory/lru.ts";
+import { folioTestAnon } from "../src/memory/mapping-word.ts";
 import type { Folio, Pfn } from "../src/memory/memmap.ts";
 import { folioAlloc } from "../src/memory/page-alloc.ts";
 import { PG } from "../src/memory/page-flags.ts";
 import { drainAllPages } from "../src/memory/pcp.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
+import { ksmScan } from "../src/vm/ksm/scan.ts";
 import { credentialsOf, Process } from "../src/vm/process.ts";
+import { pageOut } from "../src/vm/swap/small-swap.ts";
 import { processesOf } from "./user-process.ts";
 import type { World } from "./world.ts";
 
@@ -34,6 +37,8 @@ export function addMovers(world: World): void {
   scheduler.addWorker("second move_pages", cpus - 1, () => movePagesOfSome(world));
   scheduler.addWorker("pfn walker", cpus - 1, () => walkPfns(world));
   scheduler.addWorker("locker", 0, () => lockSome(world));
+  scheduler.addWorker("pager", 0, () => pageOutSome(world));
+  scheduler.addWorker("ksmd", cpus - 1, () => mergeSome(world));
   scheduler.addWorker("drains", 0, () => drain(world));
   const blocks: Folio[] = [];
   scheduler.addWorker("kernel", cpus - 1, () => useKernelMemory(world, blocks));
@@ -121,6 +126,24 @@ function* lockSome(world: World): Blocking<"again"> {
   }
   world.hold(folio, -1);
   folioPut(mem, folio);
+  return "again";
+}
+
+/** Takes an anonymous folio out to swap, as reclaim does. */
+function* pageOutSome(world: World): Blocking<"again"> {
+  const { vm, mem, random } = world;
+  for (let at = random.below(10); at > 0; at--) yield "pager-waits";
+  const folio = pageFolio(mem, random.below(mem.pageCount) as Pfn);
+  if (!folioTryGet(mem, folio)) return "again";
+  const isOurs = folioTestAnon(mem, folio) && (mem.flags[folio] & PG.lru) !== 0;
+  folioPut(mem, folio);
+  if (isOurs) yield* pageOut(vm, folio);
+  return "again";
+}
+
+function* mergeSome(world: World): Blocking<"again"> {
+  for (let at = 0; at < 10; at++) yield "ksmd-waits";
+  yield* ksmScan(world.vm, 8);
   return "again";
 }
 

@@ -8,11 +8,12 @@ import { assert } from "../src/base/assert.ts";
 import { REFUSAL_TEXT, type RefusalName } from "../src/events/refusals.ts";
 
 /** What operations end in, by the operation. */
-type Operation = "fault" | "fork" | "pin" | "compaction" | "move_pages" | "page_status";
+type Operation = "fault" | "fork" | "mremap" | "pin" | "compaction" | "move_pages" | "page_status";
 
 const OUTCOMES: Readonly<Record<Operation, readonly string[]>> = {
   fault: ["done", "SIGBUS", "SIGSEGV"],
   fork: ["done", "no memory"],
+  mremap: ["done", "ENOMEM"],
   pin: ["done", "fault"],
   compaction: ["skipped", "success", "partial_skipped", "complete", "contended"],
   move_pages: ["0", "some stayed", "ENOMEM", "ENODEV"],

@@ -1,14 +1,20 @@
 /** One machine, from its first process to its teardown. */
 import { mix32 } from "../src/base/random.ts";
+import { filemapMigrateFolio } from "../src/migrate/callbacks.ts";
+import type { AddressSpaceOperations } from "../src/pagecache/address-space.ts";
+import { RamSwap } from "../src/vm/swap/swap-device.ts";
 import { addMovers } from "./movers.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { SHAPES, type SoakShape } from "./shapes.ts";
+import { SoakFile } from "./soak-file.ts";
 import { UserProcess } from "./user-process.ts";
 import { World } from "./world.ts";
 
 /** Looks at the whole machine, and bursts between them. */
 const EPOCHS = 40;
 const EPOCH_BURSTS = 3000;
+const MIGRATES: AddressSpaceOperations = { migrateFolio: filemapMigrateFolio };
+const SWAP_SLOTS = 4096;
 
 export interface RoundResult {
   readonly shape: string;
@@ -33,12 +39,22 @@ export function runRound(seed: number, round: number, outcomes: Outcomes): Round
   return { shape: shape.name, bursts: world.scheduler.bursts, checks: EPOCHS };
 }
 
+/** One to read, one whose owner moves its folios, one whose owner leaves that to the fallback. */
+function addFiles(world: World): void {
+  new SoakFile(world, { name: "a program", pages: 24, isWritable: false, ops: MIGRATES });
+  new SoakFile(world, { name: "a file", pages: 40, isWritable: true, ops: MIGRATES });
+  new SoakFile(world, { name: "an old file", pages: 40, isWritable: true, ops: {} });
+}
+
 /** A machine with all its workers, none of which has begun. */
 export function createWorld(shape: SoakShape, seed: number, outcomes: Outcomes): World {
   const world = new World(shape, seed, outcomes);
+  const device = new RamSwap(world.mem, SWAP_SLOTS);
+  world.machine.swapOn({ name: "swap", priority: 0, slots: SWAP_SLOTS, device });
   for (let at = 0; at < shape.processes; at++) {
     new UserProcess(world, world.vm.createMm(`process ${at}`));
   }
+  addFiles(world);
   addMovers(world);
   return world;
 }

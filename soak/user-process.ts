@@ -2,8 +2,9 @@
  * A process that uses its memory in every way there is, and knows what it must find there.
  *
  * It alone writes its private memory, so each word has one right value at any time, whatever moves
- * the pages. Devices that it lets write do so into the frames that were pinned; what they wrote is
- * the process's too, until it gives the page up.
+ * the pages. Files that it maps shared are everybody's: their shadow is the file's. Devices that it
+ * lets write do so into the frames that were pinned; what they wrote is the process's too, until it
+ * gives the page up.
  */
 import { assert } from "../src/base/assert.ts";
 import { folioUnpin } from "../src/memory/folio-ref.ts";
@@ -14,21 +15,29 @@ import { runToEnd } from "../src/sched/run.ts";
 import { type FaultError, readUser, writeUser } from "../src/vm/fault.ts";
 import { forkMm } from "../src/vm/fork.ts";
 import { pinUserPage } from "../src/vm/gup.ts";
+import { madviseMergeable, madviseUnmergeable } from "../src/vm/ksm/madvise.ts";
+import { madvise } from "../src/vm/madvise/madvise.ts";
 import { type Mm, VM, type Vma } from "../src/vm/mm.ts";
-import { NO_ENTRY } from "../src/vm/page-tables.ts";
+import { MREMAP, mremap } from "../src/vm/mremap.ts";
+import { entryPfn, NO_ENTRY } from "../src/vm/page-tables.ts";
 import { protectVma } from "../src/vm/protect.ts";
 import { PTE } from "../src/vm/pte.ts";
-import { exitMm, unmapRange, zapRange } from "../src/vm/zap.ts";
+import { exitMm, unmapRange } from "../src/vm/zap.ts";
 import { Shadow } from "./shadow.ts";
+import { swappedOut } from "./swapped-out.ts";
 import type { Owner, World } from "./world.ts";
 
 /** Pages of one mapping, at most. */
 const REGION_PAGES = 96;
-/** Pages of one process, about. */
-const PROCESS_PAGES = 600;
+/** Pages of a mapping that asks for huge ones. */
+const HUGE_REGION_PAGES = 1024;
+/** Mappings of one process. */
+const REGIONS = 10;
 const PINS_MAX = 6;
 /** Pages that one operation writes to, at most. */
 const WRITTEN_PAGES = 32;
+/** What pages that may be merged are filled with. */
+const MERGEABLE_VALUES = 3;
 
 interface Pin {
   readonly folio: Folio;
@@ -50,10 +59,14 @@ export class UserProcess implements Owner {
   private readonly acts: readonly (readonly [number, Act])[] = [
     [30, () => this.write()],
     [20, () => this.read()],
-    [4, () => this.map()],
-    [4, () => this.zap()],
+    [6, () => this.map()],
+    [3, () => this.mapFile()],
+    [3, () => this.giveUpContents()],
+    [3, () => this.advise()],
     [2, () => this.unmap()],
+    [2, () => this.remap()],
     [2, () => this.protect()],
+    [2, () => this.merge()],
     [4, () => this.pin()],
     [6, () => this.deviceWrites()],
     [4, () => this.unpin()],
@@ -90,14 +103,16 @@ export class UserProcess implements Owner {
       this.map();
       return;
     }
-    const { vma, vpn: first } = place;
-    const mayWrite = (vma.flags & VM.write) !== 0;
-    const end = Math.min(vma.endVpn, first + 1 + this.world.random.below(WRITTEN_PAGES));
-    for (let vpn = first; vpn < end; vpn++) {
+    const end = place.vpn + 1 + this.world.random.below(WRITTEN_PAGES);
+    for (let vpn = place.vpn; vpn < end; vpn++) {
+      const vma = this.mm.vmaAt(vpn);
+      if (vma === null) return;
+      const mayWrite = (vma.flags & VM.write) !== 0;
       const [word, value] = [this.world.random.below(PAGE_WORDS), this.world.random.next()];
+      this.beforeWrite(vma, vpn);
       const done = yield* writeUser(this.world.vm, this.mm, vpn, word, value);
-      if (done === "done") this.shadow.write(vpn, word, value);
-      this.settle(done, mayWrite);
+      if (done === "done") this.wrote(vma, vpn, word, value);
+      yield* this.settle(done, mayWrite);
       if (done !== "done") return;
     }
   }
@@ -109,65 +124,129 @@ export class UserProcess implements Owner {
     const word = this.world.random.below(PAGE_WORDS);
     const found = yield* readUser(this.world.vm, this.mm, vpn, word);
     if (typeof found === "number") {
-      const expected = this.shadow.read(vpn, word);
+      const [shadow, page] = this.contentsOf(vma, vpn);
+      const expected = shadow.read(page, word);
       assert(found === expected, `${this.name} page ${vpn} word ${word}:`, found, expected);
     }
-    this.settle(typeof found === "number" ? "done" : found, (vma.flags & VM.read) !== 0);
+    const mayRead = (vma.flags & VM.read) !== 0;
+    yield* this.settle(typeof found === "number" ? "done" : found, mayRead);
   }
 
   /** A use that is allowed ends well or for want of memory; one that is not, by SIGSEGV. */
-  private settle(done: "done" | FaultError, isAllowed: boolean): void {
+  private *settle(done: "done" | FaultError, isAllowed: boolean): Blocking<void> {
     this.world.outcomes.count("fault", done);
     assert(isAllowed === (done !== "SIGSEGV"), `${this.name}: a use of memory ended in`, done);
-    if (done === "SIGBUS") this.zap();
+    if (done === "SIGBUS") yield* this.giveUpContents();
   }
 
   private map(): void {
     const { vm, random } = this.world;
-    if (this.mm.rssPages > PROCESS_PAGES || this.mm.vmas.length > 12) {
-      this.unmap();
-      return;
-    }
-    const flags = VM.read | VM.write | (random.chance(0.2) ? VM.locked : 0);
-    vm.mapAnonymous(this.mm, this.mm.freeRange(1 + random.below(REGION_PAGES)), flags);
+    if (this.mm.vmas.length >= REGIONS) return;
+    const isHuge = random.chance(0.15);
+    const pages = isHuge ? HUGE_REGION_PAGES : 1 + random.below(REGION_PAGES);
+    const flags =
+      VM.read | VM.write | (random.chance(0.2) ? VM.locked : 0) | (isHuge ? VM.hugepage : 0);
+    vm.mapAnonymous(this.mm, this.mm.freeRange(pages), flags);
   }
 
-  /** Gives the contents of a stretch up; the mapping stays. */
-  private zap(): void {
+  private mapFile(): void {
+    const { vm, random, files } = this.world;
+    if (this.mm.vmas.length >= REGIONS) return;
+    const { mapping, pages, isWritable } = this.world.pick(files);
+    const pgoff = random.below(pages);
+    const range = { ...this.mm.freeRange(1 + random.below(pages - pgoff)), pgoff };
+    if (isWritable) vm.mapFile(this.mm, range, mapping);
+    else vm.mapFilePrivate(this.mm, range, mapping);
+  }
+
+  /** The mapping stays. */
+  private *giveUpContents(): Blocking<void> {
     const place = this.place();
     if (place === null) return;
     const { vma, vpn } = place;
     const end = Math.min(vma.endVpn, vpn + 1 + this.world.random.below(24));
-    runToEnd(zapRange(this.world.vm, vma, vpn, end));
-    this.forget(vpn, end);
+    const done = yield* madvise(this.world.vm, this.mm, vpn, end, "MADV_DONTNEED");
+    // Locked memory does not take the advice.
+    if (done === "done") this.forget(vpn, end);
   }
 
-  private unmap(): void {
+  private *advise(): Blocking<void> {
+    const place = this.place();
+    if (place === null) return;
+    const { vma, vpn } = place;
+    const end = Math.min(vma.endVpn, vpn + 1 + this.world.random.below(64));
+    const advice = this.world.pick(["MADV_COLD", "MADV_PAGEOUT"] as const);
+    yield* madvise(this.world.vm, this.mm, vpn, end, advice);
+  }
+
+  private *unmap(): Blocking<void> {
     const place = this.place();
     if (place === null) return;
     const end = place.vpn + 1 + this.world.random.below(REGION_PAGES);
-    runToEnd(unmapRange(this.world.vm, this.mm, place.vpn, end));
+    yield* this.mm.mmapLock.lock();
+    yield* unmapRange(this.world.vm, this.mm, place.vpn, end);
+    this.mm.mmapLock.unlock();
     this.forget(place.vpn, end);
   }
 
-  private protect(): void {
+  /** A mapping goes elsewhere, with its contents. */
+  private *remap(): Blocking<void> {
+    const place = this.place();
+    if (place === null) return;
+    const { startVpn, endVpn } = place.vma;
+    const pages = endVpn - startVpn;
+    const { startVpn: newVpn } = this.mm.freeRange(pages);
+    const request = { vpn: startVpn, oldPages: pages, newPages: pages, newVpn };
+    const flags = MREMAP.mayMove | MREMAP.fixed;
+    const result = yield* mremap(this.world.vm, this.mm, { ...request, flags });
+    this.world.outcomes.count("mremap", typeof result === "number" ? "done" : result);
+    if (typeof result !== "number") return;
+    this.shadow.move(startVpn, endVpn, result - startVpn);
+    for (const pin of this.pins) {
+      if (pin.vpn === null || pin.vpn < startVpn || pin.vpn >= endVpn) continue;
+      pin.vpn += result - startVpn;
+    }
+  }
+
+  private *protect(): Blocking<void> {
     const place = this.place();
     if (place === null) return;
     const allowed = this.world.pick([0, VM.read, VM.read | VM.write, VM.read | VM.write]);
+    yield* this.mm.mmapLock.lock();
     protectVma(this.world.vm, place.vma, allowed);
+    this.mm.mmapLock.unlock();
+  }
+
+  /** Pages that are equal, in all processes, may become one. */
+  private *merge(): Blocking<void> {
+    const place = this.place();
+    if (place === null || place.vma.mapping !== null) return;
+    const { vm, random } = this.world;
+    const { startVpn, endVpn } = place.vma;
+    if (random.chance(0.3)) {
+      yield* madviseUnmergeable(vm, this.mm, startVpn, endVpn);
+      return;
+    }
+    madviseMergeable(vm, this.mm, startVpn, endVpn);
+    for (let vpn = place.vpn; vpn < Math.min(endVpn, place.vpn + 8); vpn++) {
+      if (this.shadow.has(vpn)) continue;
+      const value = 1 + random.below(MERGEABLE_VALUES);
+      const done = yield* writeUser(vm, this.mm, vpn, 0, value);
+      if (done === "done") this.wrote(place.vma, vpn, 0, value);
+    }
   }
 
   private *pin(): Blocking<void> {
     const place = this.place();
-    if (place === null || this.pins.length >= PINS_MAX) return;
+    if (place === null || this.pins.length >= PINS_MAX || place.vma.mapping !== null) return;
     const { vpn } = place;
-    const { vm, mem, outcomes } = this.world;
+    const { vm, mem, outcomes, machine } = this.world;
     const folio = yield* pinUserPage(vm, this.mm, vpn);
     outcomes.count("pin", typeof folio === "number" ? "done" : "fault");
     if (typeof folio !== "number") return;
-    this.world.hold(folio, this.world.pinReferences(folio));
-    const entry = this.mm.directory.find(vpn);
-    this.pins.push({ folio, page: mem.pfn(vm.tables.pfn(entry)), vpn });
+    machine.recordPin(folio);
+    const entry = this.mm.directory.lookUp(vpn);
+    this.pins.push({ folio, page: mem.pfn(entryPfn(vm.tables, entry, vpn)), vpn });
   }
 
   /** The device that a page was pinned for writes to it. */
@@ -182,7 +261,7 @@ export class UserProcess implements Owner {
   private unpin(): void {
     if (this.pins.length === 0) return;
     const [{ folio }] = this.pins.splice(this.world.random.below(this.pins.length), 1);
-    this.world.hold(folio, -this.world.pinReferences(folio));
+    this.world.forgetPin(folio);
     folioUnpin(this.world.mem, folio);
   }
 
@@ -194,8 +273,12 @@ export class UserProcess implements Owner {
     if (child !== null) new UserProcess(world, child, this.shadow.copy());
   }
 
-  private exit(): void {
-    if (processesOf(this.world).length > 1) this.leave();
+  private *exit(): Blocking<void> {
+    if (processesOf(this.world).length === 1) return;
+    this.unpinAll();
+    this.world.owners.delete(this);
+    this.ended = true;
+    yield* exitMm(this.world.vm, this.mm);
   }
 
   /** A page somewhere in what is mapped. */
@@ -207,6 +290,27 @@ export class UserProcess implements Owner {
     return { vma, vpn: vma.startVpn + this.world.random.below(pages) };
   }
 
+  /** Whose contents a page has, and by which number. */
+  private contentsOf(vma: Vma, vpn: number): [Shadow, number] {
+    const file = this.world.files.find(({ mapping }) => mapping === vma.mapping);
+    if (file === undefined || this.shadow.has(vpn)) return [this.shadow, vpn];
+    return [file.shadow, vma.pgoff + (vpn - vma.startVpn)];
+  }
+
+  /** The copy that a private page of a file becomes has what the file has; that never changes. */
+  private beforeWrite(vma: Vma, vpn: number): void {
+    const isPrivate = (vma.flags & (VM.shared | VM.write)) === VM.write;
+    if (!isPrivate || vma.mapping === null || this.shadow.has(vpn)) return;
+    const [shadow, page] = this.contentsOf(vma, vpn);
+    this.shadow.copyPage(vpn, shadow, page);
+  }
+
+  private wrote(vma: Vma, vpn: number, word: number, value: number): void {
+    const isShared = (vma.flags & VM.shared) !== 0;
+    const [shadow, page] = isShared ? this.contentsOf(vma, vpn) : [this.shadow, vpn];
+    shadow.write(page, word, value);
+  }
+
   private forget(start: number, end: number): void {
     this.shadow.forget(start, end);
     for (const pin of this.pins) {
@@ -214,28 +318,40 @@ export class UserProcess implements Owner {
     }
   }
 
-  /** Every byte of every page, in the frame that the process reaches. */
+  /** Every byte of every page, in the frame that the process reaches or in its slot in swap. */
   verify(): void {
     const { vm, mem } = this.world;
     for (const vma of this.mm.vmas) {
       for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-        const entry = this.mm.directory.find(vpn);
+        const entry = this.mm.directory.lookUp(vpn);
         const bits = entry === NO_ENTRY ? 0 : vm.tables.bits(entry);
-        if ((bits & PTE.present) === 0) {
-          assert(!this.shadow.has(vpn), `${this.name}: nothing is left of page`, vpn, bits);
-          continue;
+        const [shadow, page] = this.contentsOf(vma, vpn);
+        if ((bits & PTE.present) !== 0) {
+          const frame = mem.pfn(entryPfn(vm.tables, entry, vpn));
+          const word = shadow.differsAt(page, mem.frames, frame);
+          assert(word === -1, `${this.name}: page ${vpn} differs at word`, word);
+        } else if ((bits & PTE.swap) !== 0) {
+          const { frames, page: at } = swappedOut(vm, vm.tables.pfn(entry));
+          const word = shadow.differsAt(page, frames, at);
+          assert(word === -1, `${this.name}: page ${vpn} differs in swap at word`, word);
+        } else {
+          const isOwn = vma.mapping === null || (vma.flags & VM.shared) === 0;
+          const isLost = isOwn && this.shadow.has(vpn);
+          assert(!isLost, `${this.name}: nothing is left of page`, vpn, bits);
         }
-        const word = this.shadow.differsAt(vpn, mem.frames, mem.pfn(vm.tables.pfn(entry)));
-        assert(word === -1, `${this.name}: page ${vpn} differs at word`, word);
       }
     }
   }
 
   leave(): void {
-    while (this.pins.length > 0) this.unpin();
+    this.unpinAll();
     runToEnd(exitMm(this.world.vm, this.mm));
     this.world.owners.delete(this);
     this.ended = true;
+  }
+
+  private unpinAll(): void {
+    while (this.pins.length > 0) this.unpin();
   }
 }
 

@@ -11,8 +11,6 @@ import type { Machine } from "../src/machine/machine.ts";
 import { smallMachine } from "../src/machine/small-machine.ts";
 import { teardown } from "../src/machine/teardown.ts";
 import { DirectFrames } from "../src/memory/byte-frames.ts";
-import { GUP_PIN_COUNTING_BIAS } from "../src/memory/constants.ts";
-import { folioTestLarge } from "../src/memory/folio.ts";
 import { PAGE_WORDS } from "../src/memory/frames.ts";
 import type { Folio } from "../src/memory/memmap.ts";
 import type { Memory } from "../src/memory/memory.ts";
@@ -21,6 +19,7 @@ import type { Vm } from "../src/vm/vm.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { SoakShape } from "./shapes.ts";
+import type { SoakFile } from "./soak-file.ts";
 
 /** What a worker keeps of what it must find. */
 export interface Owner {
@@ -37,6 +36,7 @@ export class World {
   readonly outcomes: Outcomes;
   readonly scheduler: Scheduler;
   readonly owners: Set<Owner> = new Set();
+  readonly files: SoakFile[] = [];
   /** Processes that there may be at once. */
   readonly processes: number;
   /** References held by name of nobody in the machine: by folio, how many. */
@@ -77,9 +77,13 @@ export class World {
     else this.held.set(folio, now);
   }
 
-  /** References that one pin counts as. */
-  pinReferences(folio: Folio): number {
-    return folioTestLarge(this.mem, folio) ? 1 : GUP_PIN_COUNTING_BIAS;
+  /** One of the pins that the machine was told of is given back. */
+  forgetPin(folio: Folio): void {
+    const { pins } = this.machine;
+    const left = (pins.get(folio) ?? 0) - 1;
+    assert(left >= 0, "a worker gives back a pin that it does not have:", folio);
+    if (left === 0) pins.delete(folio);
+    else pins.set(folio, left);
   }
 
   /** All workers rest: the machine is whole and every byte is where it should be. */
