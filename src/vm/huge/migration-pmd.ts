@@ -3,8 +3,9 @@
  *
  * The steps are those of a single entry (`migration-entry.ts`) and so are the rules; what counts
  * once for a page there counts once for the folio here. Callers hold the folio's lock from before
- * the entry is set until after it is gone. Linux: `set_pmd_migration_entry()`,
- * `remove_migration_pmd()`, mm/huge_memory.c, 6.1.
+ * the entry is set until after it is gone. A dirty entry sets the folio's flag and nothing else,
+ * which among files is right for shmem alone (`split-pmd.ts`).
+ * Linux: `set_pmd_migration_entry()`, `remove_migration_pmd()`, mm/huge_memory.c, 6.1.
  */
 import { folioMaybeDmaPinned, folioPut } from "../../memory/folio-ref.ts";
 import { folioTestAnon } from "../../memory/mapping-word.ts";

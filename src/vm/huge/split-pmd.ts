@@ -6,6 +6,10 @@
  * entries. A migration entry becomes 512 of the same kind, which count nothing; one of the huge
  * zero page 512 of the zero page. A file's is dropped altogether: its pages are in the cache.
  *
+ * Of a file's folio, too, a dirty entry sets the flag alone: its owner's `dirtyFolio` is not asked,
+ * and the index not marked. That is right for shmem alone, which nobody writes back; no other file
+ * is to have huge entries that may be written (`mapsWritable`, `../file-fault.ts`).
+ *
  * Each function stands for a section under the page table lock. Linux: `__split_huge_pmd()`, 6.1.
  */
 import { assert } from "../../base/assert.ts";

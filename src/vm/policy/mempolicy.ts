@@ -4,7 +4,10 @@
  * A policy is a value: it is replaced, never changed, so VMAs that a split or a fork leaves share
  * it. What was asked for is kept beside what is in force, for when the allowed nodes change: with
  * "static" the asked-for nodes that are allowed, with "relative" the same places among the allowed
- * ones, with neither what was in force is carried over place by place.
+ * ones, with neither what was in force is carried over place by place. "preferred" and
+ * "preferred-many" keep their nodes throughout: that only "bind" and "interleave" follow is from
+ * memory of the kernel, and no record or reference bears it out.
+ *
  * Linux: mm/mempolicy.c, 6.1: `mpol_new()`, `mpol_set_nodemask()`, `mpol_rebind_policy()`.
  */
 import type { Errno } from "../../base/errno.ts";
