@@ -35,6 +35,10 @@ const huge: Readonly<Record<string, (result: RecordResult) => void>> = {
 
 type GotHugePages = GotHuge & { readonly vmstat_delta: Record<string, number> };
 
+test("all eight recorded patterns are here", () => {
+  assert.equal(ids.length, 8, ids.join(" "));
+});
+
 for (const id of ids) {
   test(`the record ${id} replays exactly`, async () => {
     const record = await readRecord(id);
