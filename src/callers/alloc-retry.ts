@@ -3,7 +3,8 @@
  *
  * Reclaim is worth a round while the zone would be above its minimum were all that can be
  * reclaimed free, 16 rounds without progress at most. Compaction is worth one while it gets
- * somewhere, and then at each stronger priority once.
+ * somewhere, and then at each stronger priority once. On a machine without compaction a small block
+ * is worth a round while single pages are free, a costly one never; no record shows that.
  * Linux: `should_reclaim_retry()`, `should_compact_retry()`, mm/page_alloc.c, 6.1.
  */
 import { PAGE_ALLOC_COSTLY_ORDER, ZONE_TYPES } from "../memory/constants.ts";
@@ -65,12 +66,23 @@ export function shouldReclaimRetry(attempt: AllocAttempt): boolean {
 }
 
 export function shouldCompactRetry(attempt: AllocAttempt): boolean {
-  const { request, result } = attempt;
+  const { request, result, vm } = attempt;
   if (request.order === 0) return false;
+  if (!vm.mem.features.compaction) return freePagesRetry(attempt);
   if (result === "success") attempt.compactRetries++;
   const should = compactRetry(attempt);
   attempt.vm.mem.events.trace?.event("compact_retry", retryText(attempt, should));
   return should;
+}
+
+/** Without compaction free pages may still merge. Linux: the same function, !CONFIG_COMPACTION. */
+function freePagesRetry({ vm, request, flags, isCostly }: AllocAttempt): boolean {
+  if (isCostly) return false;
+  const highest = ZONE_TYPES.indexOf(request.highestZone);
+  return zonesFor(vm.mem, request).some((zone) => {
+    const mark = zone.watermarkMin + zone.watermarkBoost;
+    return zoneWatermarkOk(vm.mem, zone, 0, mark, highest, flags);
+  });
 }
 
 function compactRetry(attempt: AllocAttempt): boolean {

@@ -6,6 +6,7 @@
  * that none was lost.
  */
 import { assert } from "../base/assert.ts";
+import { ALL_FEATURES, checkFeatures, type Features } from "../base/features.ts";
 import { supplyAllocSlowPath } from "../callers/alloc-slow-path.ts";
 import { COMPACT_SYSCTL_DEFAULTS, type CompactSysctl } from "../callers/compaction/control.ts";
 import { Kcompactd } from "../callers/compaction/kcompactd.ts";
@@ -42,8 +43,8 @@ export class Machine {
     ...COMPACT_SYSCTL_DEFAULTS,
     ...RECLAIM_SYSCTL_DEFAULTS,
   };
-  /** By node; each works while somebody runs its task. */
-  readonly kcompactds: readonly Kcompactd[];
+  /** By node; each works while somebody runs its task. Undefined without compaction. */
+  readonly kcompactds: readonly Kcompactd[] | undefined;
   /** References held from outside, by folio. */
   readonly holds: Map<Pfn, number> = new Map();
   /** Devices' pins, by folio. */
@@ -52,12 +53,17 @@ export class Machine {
   readonly listsAtRest: number;
   private reclaimer: Reclaimer | null = null;
 
-  constructor(shape: MemoryShape, frames: Frames) {
+  /** Throws an `InputError` for features that do not go together. */
+  constructor(shape: MemoryShape, frames: Frames, features: Features = ALL_FEATURES) {
+    checkFeatures(features);
     this.mem = new Memory(shape, frames);
+    this.mem.features = features;
     this.vm = new Vm(this.mem);
     const sysctl = (): CompactSysctl => this.sysctl;
     supplyAllocSlowPath(this.vm, sysctl);
-    this.kcompactds = this.mem.nodes.map((node) => new Kcompactd(this.vm, node, sysctl));
+    this.kcompactds = features.compaction
+      ? this.mem.nodes.map((node) => new Kcompactd(this.vm, node, sysctl))
+      : undefined;
     this.listsAtRest = this.mem.listsInUse;
   }
 
@@ -73,8 +79,11 @@ export class Machine {
     if (this.reclaimer === null) {
       this.reclaimer = new Reclaimer(this.vm, this.clock, this);
       supplyReclaim(this.reclaimer);
-      this.reclaimer.wakeKcompactd = ({ id }, order, highest) =>
-        this.kcompactds[id].wake(order, ZONE_TYPES[highest]);
+      const { kcompactds } = this;
+      if (kcompactds !== undefined) {
+        this.reclaimer.wakeKcompactd = ({ id }, order, highest) =>
+          kcompactds[id].wake(order, ZONE_TYPES[highest]);
+      }
     }
     return this.reclaimer;
   }

@@ -5,6 +5,7 @@
  * their first state. Functions take a `Memory` first; there is no global one.
  */
 import { assert } from "../base/assert.ts";
+import { ALL_FEATURES, type Features } from "../base/features.ts";
 import { type KernelProfile, PROFILES } from "../base/profile.ts";
 import { Events } from "../events/events.ts";
 import { type AllocHooks, noAllocHooks } from "./alloc-hooks.ts";
@@ -52,6 +53,8 @@ export class Memory extends Memmap {
   readonly lruBatches: readonly LruBatches[];
   /** The release of Linux that this machine acts as. */
   profile: KernelProfile = PROFILES["6.1"];
+  /** What its kernel was built with; never changed once the machine has owners of pages. */
+  features: Features = ALL_FEATURES;
   /** Cgroups, allocators and last users of pages, on machines that keep them. */
   pageExt: PageExt | null = null;
   /** Empty what the rooms above keep for one processor; called with every drain of all batches. */

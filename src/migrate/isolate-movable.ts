@@ -4,7 +4,8 @@
  * Order of steps: a reference; the look at the word; the lock, tried; the look under the lock; the
  * driver's own word. The first look must come before the lock is touched: the page may be fresh
  * from the allocator by now, and its new owner sets flags without thought for others. Nothing here
- * sleeps, so that the scanners may call it.
+ * sleeps, so that the scanners may call it. Where none can be marked
+ * (`movable-page.ts`) every page is refused.
  *
  * Linux: `isolate_movable_page()`, mm/migrate.c, 6.1.
  */

@@ -7,6 +7,8 @@
  * pass on a synchronous call waits for locks. Kernels from 6.3 on go through a batch in another way
  * (`migrate-batched.ts`).
  *
+ * A machine without migration moves nothing: "ENOSYS", with every folio still on `from`.
+ *
  * Folios that did not move are on `from` afterwards, and the caller must put them back
  * (`putbackMovablePages`). Callers isolate first and count in `isolatedPages`; a moved folio is
  * uncounted here. Linux: `migrate_pages()`, `migrate_pages_batch()`, mm/migrate.c, 6.1.
@@ -44,8 +46,8 @@ const BATCH_PAGES_MAX = 512;
 export interface MigrateResult {
   /** Folios given up; 0 when `from` is empty. After "ENOMEM" it also holds those not reached. */
   readonly notMoved: number;
-  /** Set when the call ended early. */
-  readonly error: "ENOMEM" | null;
+  /** Set when the call ended early, or could not begin. */
+  readonly error: "ENOMEM" | "ENOSYS" | null;
   /** Base pages. */
   readonly succeededPages: number;
 }
@@ -58,6 +60,7 @@ export function* migratePages(
   reason: MigrateReason,
 ): Blocking<MigrateResult> {
   const { mem } = vm;
+  if (!mem.features.migration) return notBuilt(mem, from);
   traceStart(mem, mode, reason);
   const run = new MigrateRun(vm, target, mode, reason);
   const batch = mem.takeList();
@@ -76,6 +79,13 @@ export function* migratePages(
   countRun(run);
   const notMoved = listEmpty(mem, from) ? 0 : run.failedFolios;
   return { notMoved, error, succeededPages: run.succeededPages };
+}
+
+/** Every folio stays. Linux: `migrate_pages()`, !CONFIG_MIGRATION. */
+function notBuilt(mem: Memory, from: PageList): MigrateResult {
+  let notMoved = 0;
+  for (let at = listFirst(mem, from); !listIsEnd(from, at); at = mem.next[at] as Pfn) notMoved++;
+  return { notMoved, error: "ENOSYS", succeededPages: 0 };
 }
 
 /**

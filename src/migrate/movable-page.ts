@@ -2,8 +2,9 @@
  * What makes a page movable, and what ends it.
  *
  * All but `folioTestMovable` (memory/mapping-word.ts) need the page lock: it keeps the word, and
- * the driver behind it, from changing. Linux: `__SetPageMovable()`, `__ClearPageMovable()`,
- * `PageMovable()`, mm/compaction.c, 6.1.
+ * the driver behind it, from changing. On a machine without compaction, of which these are a part,
+ * drivers mark their pages in vain: none is ever movable. Linux: `__SetPageMovable()`,
+ * `__ClearPageMovable()`, `PageMovable()`, mm/compaction.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
 import {
@@ -24,6 +25,7 @@ export function setPageMovable(cache: PageCache, page: Folio, ops: MovableOperat
   assertLocked(mem, page);
   assert(mem.mapping[page] === 0, "a page has an owner already:", page);
   assert((mem.flags[page] & (PG.lru | PG.head)) === 0, "not a single page off the LRU:", page);
+  if (!mem.features.compaction) return;
   mem.mapping[page] = mappingWord(cache.movableOpsId(ops), MAPPING_MOVABLE);
 }
 
@@ -32,6 +34,7 @@ export function setPageMovable(cache: PageCache, page: Folio, ops: MovableOperat
  * it puts it back as such. Linux: `__ClearPageMovable()`.
  */
 export function clearPageMovable(mem: Memory, page: Folio): void {
+  if (!mem.features.compaction) return;
   assert(pageMovable(mem, page), "not a movable page:", page);
   mem.mapping[page] = MAPPING_MOVABLE;
 }

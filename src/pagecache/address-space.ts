@@ -2,7 +2,8 @@
  * Address spaces: a file's cached pages, and what its owner can do with them.
  *
  * An owner is a table of optional operations, as in the kernel: a member that is missing means
- * what it means there (no `migrateFolio`: the fallback, writeout and all).
+ * what it means there (no `migrateFolio`: the fallback, writeout and all). On a machine without
+ * migration every owner's `migrateFolio` is missing, whatever its table says.
  *
  * Lock order: `invalidateLock` of the file, which keeps truncate and reads into the cache apart;
  * in it the folio's own lock, for as long as its place in the mapping must hold; in it
@@ -10,6 +11,7 @@
  * is atomic). Linux: `struct address_space`.
  */
 import type { Folio } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
 import { SpinLock } from "../sched/spin-lock.ts";
 import type { AddressSpaceOperations } from "./address-space-operations.ts";
 import type { BufferHeads } from "./buffers/buffer-heads.ts";
@@ -57,6 +59,7 @@ export interface AddressSpaceTraits {
 
 /** What all files of one machine share. */
 export interface SharedByFiles {
+  readonly mem: Memory;
   readonly buffers: BufferHeads;
   mappers: Mappers | null;
   /** Told of a folio that comes back, and what its eviction left. Linux: `workingset_refault()`. */
@@ -104,7 +107,7 @@ export class AddressSpace {
   ) {
     this.id = id;
     this.name = name;
-    this.ops = ops;
+    this.ops = shared.mem.features.migration ? ops : withoutMigration(ops);
     this.shared = shared;
     this.buffers = shared.buffers;
     this.flags = traits.flags ?? 0;
@@ -126,4 +129,10 @@ export class AddressSpace {
   get workingsetRefault(): SharedByFiles["workingsetRefault"] {
     return this.shared.workingsetRefault;
   }
+}
+
+/** The same table as a kernel without migration compiles it. */
+function withoutMigration(ops: AddressSpaceOperations): AddressSpaceOperations {
+  const { migrateFolio: _, ...others } = ops;
+  return others;
 }

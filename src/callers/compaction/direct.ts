@@ -10,7 +10,8 @@
  * The best result over the zones counts, and the first success ends the search. The block that
  * comes free is captured on the way to the lists where that is possible (`memory/capture.ts`).
  * A zone where synchronous compaction failed is put off for a while (`defer.ts`); only sync-full
- * takes no notice. Linux: `try_to_compact_pages()`, `compact_zone_order()`, 6.1.
+ * takes no notice. On a machine without compaction all is "skipped".
+ * Linux: `try_to_compact_pages()`, `compact_zone_order()`, 6.1.
  */
 import { Capture, withCapture } from "../../memory/capture.ts";
 import { GFP, type GfpRequest } from "../../memory/gfp.ts";
@@ -65,7 +66,7 @@ export function* tryToCompactPages(
   const { order, gfp } = request;
   let result: CompactResult = "skipped";
   // Moving may take input and output, which may take memory.
-  if ((gfp & GFP.io) === 0) return { result, captured: -1 as Pfn };
+  if (!mem.features.compaction || (gfp & GFP.io) === 0) return { result, captured: -1 as Pfn };
   mem.events.trace?.event(
     "mm_compaction_try_to_compact_pages",
     `order=${order} gfp_mask=${gfpText(gfp)} priority=${COMPACT_PRIORITY_NUMBERS[priority]}`,

@@ -1,5 +1,5 @@
 /**
- * Whether to begin, whether to go on.
+ * Whether to begin, whether to go on. On a machine without compaction no zone is suitable.
  *
  * Linux: `compaction_suitable()`, `fragmentation_index()`, `compact_finished()`, 6.1.
  */
@@ -38,6 +38,7 @@ export function compactionSuitable(
   wanted: SuitableFor,
   sysctl: CompactSysctl,
 ): CompactResult {
+  if (!mem.features.compaction) return "skipped";
   let result: CompactResult = compactionPossible(mem, zone, wanted, zone.freePages);
   if (result === "continue" && wanted.order > PAGE_ALLOC_COSTLY_ORDER) {
     const index = fragmentationIndex(zone, wanted.order);

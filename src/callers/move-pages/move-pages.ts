@@ -4,7 +4,8 @@
  * What is checked, in order: the flags, the right to move shared pages, that the process exists,
  * that the caller may look at it, and that it has memory; only then are the arrays looked at. With
  * nodes the pages move (`pages-move.ts`), without the caller learns where they are
- * (`pages-stat.ts`). Linux: `kernel_move_pages()`, `find_mm_struct()`, mm/migrate.c, 6.1.
+ * (`pages-stat.ts`). A kernel without migration does not have the call: ENOSYS.
+ * Linux: `kernel_move_pages()`, `find_mm_struct()`, mm/migrate.c, 6.1.
  */
 import type { Errno } from "../../base/errno.ts";
 import type { Blocking } from "../../sched/blocking.ts";
@@ -45,6 +46,7 @@ export function* movePages(
   processes: ProcessTable,
   call: MovePagesCall,
 ): Blocking<MovePagesResult> {
+  if (!vm.mem.features.migration) return failed("ENOSYS");
   const { flags, nodes, caller } = call;
   if ((flags & ~(MPOL_MF.move | MPOL_MF.moveAll)) !== 0) return failed("EINVAL");
   const moveAll = (flags & MPOL_MF.moveAll) !== 0;

@@ -2,8 +2,9 @@
  * When reclaim for a large block has done its part, and compaction can do the rest.
  *
  * Compaction needs about twice the block's pages free to work with, and the right zone; more than
- * that would be taken from users for nothing. Linux: `in_reclaim_compaction()`,
- * `should_continue_reclaim()`, `compaction_ready()`, mm/vmscan.c, 6.1.
+ * that would be taken from users for nothing. On a machine without compaction nothing is
+ * left to it. Linux: `in_reclaim_compaction()`, `should_continue_reclaim()`, `compaction_ready()`,
+ * mm/vmscan.c, 6.1.
  */
 import { PAGE_ALLOC_COSTLY_ORDER, ZONE_TYPES } from "../../memory/constants.ts";
 import { LRU } from "../../memory/node.ts";
@@ -30,6 +31,7 @@ export function shouldContinueReclaim(
   node: NodeReclaim,
   reclaimed: number,
 ): boolean {
+  if (!sc.reclaimer.vm.mem.features.compaction) return false;
   const isCostly = sc.order > PAGE_ALLOC_COSTLY_ORDER;
   if (sc.order === 0 || !(isCostly || sc.priority < DEF_PRIORITY - 2)) return false;
   if (reclaimed === 0) return false;
