@@ -1,6 +1,10 @@
 /**
  * What differs between releases of Linux, as named fields; everything else is the same engine.
  *
+ * 2.6.15 is begun: the direct migration of 2005 was a patch series for it. What is known of it is
+ * here and in `migrate/unmap-to-swap.ts`; all else is as in 6.1: the ten passes, and the write-out
+ * for owners without a callback, which were so then too, and the modes, which were not there yet.
+ *
  * 6.1 is what the recorded kernel ran. 6.3 is the first that moves folios in batches. 6.18 is as
  * far as what is built here differs: batches, and compaction. Pairs of snapshots of a 6.18 machine
  * bear it out (`godwit accuracy`): where the kernel gave a zone up, it was at a large dirty folio,
@@ -8,6 +12,16 @@
  */
 export interface KernelProfile {
   readonly release: string;
+  /**
+   * There is compaction, and with it drivers whose pages can move. Linux: compaction came in 2010,
+   * drivers' pages in 2016.
+   */
+  readonly compacts: boolean;
+  /**
+   * Anonymous folios need a slot in swap to be moved, and processes fault them back afterwards:
+   * there are no migration entries. Linux: in the series of 2005.
+   */
+  readonly migratesBySwap: boolean;
   /**
    * Compaction moves folios of more than one page, to free blocks of their size; a folio for which
    * there is none ends the zone. Linux: from 6.9 on.
@@ -20,16 +34,26 @@ export interface KernelProfile {
   readonly batchesMigration: boolean;
 }
 
-export type Release = "6.1" | "6.3" | "6.18";
+export type Release = "2.6.15" | "6.1" | "6.3" | "6.18";
+
+/** 6.1, which the others are told by. */
+const COMMON: Omit<KernelProfile, "release"> = {
+  compacts: true,
+  migratesBySwap: false,
+  compactsLargeFolios: false,
+  batchesMigration: false,
+};
 
 export const PROFILES: Readonly<Record<Release, KernelProfile>> = {
-  "6.1": { release: "6.1", compactsLargeFolios: false, batchesMigration: false },
-  "6.3": { release: "6.3", compactsLargeFolios: false, batchesMigration: true },
-  "6.18": { release: "6.18", compactsLargeFolios: true, batchesMigration: true },
+  "2.6.15": { ...COMMON, release: "2.6.15", compacts: false, migratesBySwap: true },
+  "6.1": { ...COMMON, release: "6.1" },
+  "6.3": { ...COMMON, release: "6.3", batchesMigration: true },
+  "6.18": { ...COMMON, release: "6.18", compactsLargeFolios: true, batchesMigration: true },
 };
 
 /**
- * The profile nearest to a kernel: the newest that is not newer, 6.1 for older and unknown ones.
+ * The profile nearest to a kernel with compaction: the newest that is not newer, 6.1 for older and
+ * unknown ones.
  *
  * `kernel` is what `uname` prints, such as "Linux 6.18.44 x86_64".
  */

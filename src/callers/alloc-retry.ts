@@ -68,7 +68,7 @@ export function shouldReclaimRetry(attempt: AllocAttempt): boolean {
 export function shouldCompactRetry(attempt: AllocAttempt): boolean {
   const { request, result, vm } = attempt;
   if (request.order === 0) return false;
-  if (!vm.mem.features.compaction) return freePagesRetry(attempt);
+  if (!vm.mem.compacts) return freePagesRetry(attempt);
   if (result === "success") attempt.compactRetries++;
   const should = compactRetry(attempt);
   attempt.vm.mem.events.trace?.event("compact_retry", retryText(attempt, should));

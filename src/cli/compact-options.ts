@@ -33,7 +33,7 @@ const SYSCTL_MAX: Readonly<Record<keyof CompactSysctl, number>> = {
 /** Which release of Linux to act as. */
 export const KERNEL_FLAG: Flag = {
   type: "string",
-  choices: ["auto", ...Object.keys(PROFILES)],
+  choices: ["auto", ...compactingReleases()],
   help: "the Linux release to act as (default: auto, the nearest to the snapshot's own)",
 };
 
@@ -87,6 +87,11 @@ export async function compactOptions(
     zone: zoneOf(options, snapshot),
     pins: await pinsOf(options, snapshot),
   };
+}
+
+/** Those that have a compaction to act as. */
+function compactingReleases(): string[] {
+  return Object.values(PROFILES).flatMap(({ compacts, release }) => (compacts ? [release] : []));
 }
 
 /** The release that is asked for, or the snapshot's own. */

@@ -21,6 +21,7 @@ export const REFUSAL_TEXT = {
   driver_busy: "the driver that owns it could not move it just then",
   driver_refuses: "the driver that owns it would not move it",
   mapping_locked: "somebody is changing who maps its file",
+  no_swap: "without a migration entry it needs a slot in swap, and there is none",
   orphaned: "truncated, with private state that is still in use",
   no_target: "no free page was left to move to",
 } as const;

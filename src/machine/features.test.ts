@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ALL_FEATURES, type Features } from "../base/features.ts";
 import { InputError } from "../base/input-error.ts";
+import { PROFILES } from "../base/profile.ts";
 import { type MovePagesResult, MPOL_MF, movePages } from "../callers/move-pages/move-pages.ts";
 import { userInput, userOutput } from "../callers/move-pages/user-array.ts";
 import { byteFrames } from "../memory/byte-frames.ts";
@@ -258,6 +259,19 @@ test("without compaction a small block is waited for while pages are free, a lar
     for (const block of taken) folioPut(mem, block);
     teardown(machine);
   }
+});
+
+test("a kernel from before compaction makes no large block by moving either", () => {
+  const machine = fragmented(ALL_FEATURES);
+  const { mem } = machine;
+  mem.profile = PROFILES["2.6.15"];
+  assert.equal(runToEnd(folioAllocGfp(mem, gfpRequest(GFP_TRANSHUGE, 9, 0))), null);
+  assert.deepEqual(moves(machine), []);
+  mem.profile = PROFILES["6.1"];
+  const huge = runToEnd(folioAllocGfp(mem, gfpRequest(GFP_TRANSHUGE, 9, 0)));
+  assert.ok(huge !== null, "one of today does");
+  folioPut(mem, huge);
+  teardown(machine);
 });
 
 test("compaction without migration is nothing that a kernel can be built with", () => {

@@ -102,6 +102,11 @@ export class Memory extends Memmap {
     for (const zone of this.zones) this.placeZone(zone);
   }
 
+  /** Whether its kernel knows compaction, and is built with it. */
+  get compacts(): boolean {
+    return this.features.compaction && this.profile.compacts;
+  }
+
   /** The zone of a frame that lies in one. Linux: `page_zone()`. */
   zoneOf(pfn: Pfn): Zone {
     const number = this.zoneOfBlock[pfn >>> 9];

@@ -25,7 +25,7 @@ export function setPageMovable(cache: PageCache, page: Folio, ops: MovableOperat
   assertLocked(mem, page);
   assert(mem.mapping[page] === 0, "a page has an owner already:", page);
   assert((mem.flags[page] & (PG.lru | PG.head)) === 0, "not a single page off the LRU:", page);
-  if (!mem.features.compaction) return;
+  if (!mem.compacts) return;
   mem.mapping[page] = mappingWord(cache.movableOpsId(ops), MAPPING_MOVABLE);
 }
 
@@ -34,7 +34,7 @@ export function setPageMovable(cache: PageCache, page: Folio, ops: MovableOperat
  * it puts it back as such. Linux: `__ClearPageMovable()`.
  */
 export function clearPageMovable(mem: Memory, page: Folio): void {
-  if (!mem.features.compaction) return;
+  if (!mem.compacts) return;
   assert(pageMovable(mem, page), "not a movable page:", page);
   mem.mapping[page] = MAPPING_MOVABLE;
 }

@@ -28,6 +28,7 @@ import { removeMigrationPtes, tryToMigrate } from "../vm/migration-entry.ts";
 import type { AnonVma } from "../vm/mm.ts";
 import { folioGetAnonVma, putAnonVma } from "../vm/rmap.ts";
 import type { MigrateRun } from "./migrate-run.ts";
+import { unmapToSwap } from "./unmap-to-swap.ts";
 
 /** "unmapped": both folios are locked, go on. "done": the owner had freed the folio. */
 export type UnmapOutcome = "unmapped" | "done" | Errno;
@@ -109,7 +110,16 @@ function* lockAndUnmap(
     }
   } else if (wasMapped) {
     assert(!isAnon || anonVma !== null, "a mapped anonymous folio without anon_vma:", src);
-    yield* tryToMigrate(vm, src);
+    if (mem.profile.migratesBySwap) {
+      const bySwap = yield* unmapToSwap(vm, src);
+      if (bySwap !== "unmapped") {
+        folioUnlock(mem, dst);
+        release(run, src, anonVma);
+        return bySwap;
+      }
+    } else {
+      yield* tryToMigrate(vm, src);
+    }
   }
   if (!folioMapped(mem, src)) {
     recordUnmap(run, dst, anonVma, wasMapped);

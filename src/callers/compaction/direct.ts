@@ -66,7 +66,7 @@ export function* tryToCompactPages(
   const { order, gfp } = request;
   let result: CompactResult = "skipped";
   // Moving may take input and output, which may take memory.
-  if (!mem.features.compaction || (gfp & GFP.io) === 0) return { result, captured: -1 as Pfn };
+  if (!mem.compacts || (gfp & GFP.io) === 0) return { result, captured: -1 as Pfn };
   mem.events.trace?.event(
     "mm_compaction_try_to_compact_pages",
     `order=${order} gfp_mask=${gfpText(gfp)} priority=${COMPACT_PRIORITY_NUMBERS[priority]}`,

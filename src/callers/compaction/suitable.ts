@@ -38,7 +38,7 @@ export function compactionSuitable(
   wanted: SuitableFor,
   sysctl: CompactSysctl,
 ): CompactResult {
-  if (!mem.features.compaction) return "skipped";
+  if (!mem.compacts) return "skipped";
   let result: CompactResult = compactionPossible(mem, zone, wanted, zone.freePages);
   if (result === "continue" && wanted.order > PAGE_ALLOC_COSTLY_ORDER) {
     const index = fragmentationIndex(zone, wanted.order);

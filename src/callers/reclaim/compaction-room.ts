@@ -31,7 +31,7 @@ export function shouldContinueReclaim(
   node: NodeReclaim,
   reclaimed: number,
 ): boolean {
-  if (!sc.reclaimer.vm.mem.features.compaction) return false;
+  if (!sc.reclaimer.vm.mem.compacts) return false;
   const isCostly = sc.order > PAGE_ALLOC_COSTLY_ORDER;
   if (sc.order === 0 || !(isCostly || sc.priority < DEF_PRIORITY - 2)) return false;
   if (reclaimed === 0) return false;
