@@ -44,15 +44,13 @@ function mergedPageFault({ mem, vm }: Machine, page: Folio): string | null {
 /** Items name their nodes, and hold each anon_vma as often as it is held. */
 function checkItems({ vm }: Machine): string | null {
   const holds = new Map<AnonVma, number>();
-  for (const [mm, items] of vm.ksm.items) {
-    for (const item of items.values()) {
-      const where = `${mm.name} page ${item.vpn}`;
-      if (item.node !== null && !item.node.items.includes(item)) {
-        return `${where}: its node ${item.node.id} does not know it`;
-      }
-      const { anonVma } = item;
-      if (anonVma !== null) holds.set(anonVma, (holds.get(anonVma) ?? 0) + 1);
+  const known = [...vm.ksm.items.values()].flatMap((items) => [...items.values()]);
+  for (const item of [...known, ...vm.ksm.leaving]) {
+    if (item.node !== null && !item.node.items.includes(item)) {
+      return `${item.mm.name} page ${item.vpn}: its node ${item.node.id} does not know it`;
     }
+    const { anonVma } = item;
+    if (anonVma !== null) holds.set(anonVma, (holds.get(anonVma) ?? 0) + 1);
   }
   for (const anonVma of vm.anonVmas) {
     if (anonVma === undefined) continue;

@@ -16,14 +16,18 @@ import { PG } from "../memory/page-flags.ts";
 import { drainAllPages } from "../memory/pcp.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { BH } from "../pagecache/buffers/buffer-head.ts";
-import { folioBuffers, folioDetachPrivate } from "../pagecache/buffers/folio-buffers.ts";
+import {
+  folioBuffers,
+  folioDetachPrivate,
+  tryToFreeOrphanBuffers,
+} from "../pagecache/buffers/folio-buffers.ts";
 import { folioCancelDirty } from "../pagecache/dirty-account.ts";
 import { filemapRemoveFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { shrinkHugeZeroPage } from "../vm/huge/zero-page.ts";
 import { disableHugetlb, hstateOf } from "../vm/hugetlb/enable.ts";
 import { truncateHugetlbFile } from "../vm/hugetlb/file.ts";
-import { getKsmFolio } from "../vm/ksm/stable-tree.ts";
+import { forgetLeaving, getKsmFolio } from "../vm/ksm/stable-tree.ts";
 import type { Swap } from "../vm/swap/swap.ts";
 import { folioFreeSwap } from "../vm/swap/swap-cache.ts";
 import { exitMm } from "../vm/zap.ts";
@@ -34,11 +38,13 @@ export function teardown(machine: Machine): void {
   const { mem, vm } = machine;
   lruAddDrainAll(mem);
   for (const mm of vm.mms) if (mm !== undefined) runToEnd(exitMm(vm, mm));
+  forgetLeaving(vm);
   for (const file of vm.hstate?.files.values() ?? []) {
     runToEnd(truncateHugetlbFile(vm, hstateOf(vm), file, 0));
   }
   for (const mapping of vm.cache.mappings) dropFile(machine, mapping);
   if (vm.swap !== null) dropSwapCache(vm.swap);
+  dropOrphans(machine);
   lruAddDrainAll(mem);
   machine.dropHolds();
   shrinkHugeZeroPage(vm);
@@ -72,6 +78,21 @@ function dropFile(machine: Machine, mapping: AddressSpace): void {
     folioPut(mem, folio);
   });
   assert(mapping.folios.pageCount === 0, "pages left in a file at teardown:", mapping.name);
+}
+
+/** Buffers that outlived their folio's place in its file, and are no longer in use. */
+function dropOrphans({ mem, vm }: Machine): void {
+  for (let pfn = 0; pfn < mem.pageCount; pfn++) {
+    const folio = pfn as Folio;
+    const isOrphan = (mem.flags[folio] & PG.private) !== 0 && mem.mapping[folio] === 0;
+    if (!isOrphan || mem.refcount[folio] === 0) continue;
+    folioGet(mem, folio);
+    assert(folioTrylock(mem, folio), "an orphan is still locked at teardown:", folio);
+    const isFree = tryToFreeOrphanBuffers(mem, vm.cache.buffers, folio);
+    assert(isFree, "a buffer of an orphan is in use at teardown:", folio);
+    folioUnlock(mem, folio);
+    folioPut(mem, folio);
+  }
 }
 
 /** Folios that no process maps and whose slots no entry names: what reclaim would find later. */

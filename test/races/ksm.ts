@@ -11,7 +11,7 @@ import { madviseUnmergeable } from "../../src/vm/ksm/madvise.ts";
 import { ksmScan } from "../../src/vm/ksm/scan.ts";
 import { folioAt, ksmPass, mergeablePages, mergedPages } from "../../src/vm/ksm/small-ksm.ts";
 import { anonymousPage, type UserPage } from "../../src/vm/small-vm.ts";
-import { zapRange } from "../../src/vm/zap.ts";
+import { exitMm, zapRange } from "../../src/vm/zap.ts";
 import type { Race, RaceRun } from "./race.ts";
 import { moveOnce, World } from "./world.ts";
 
@@ -147,7 +147,69 @@ function forkAndMove(): RaceRun {
   });
 }
 
+/** ksmd comes by while the page is in no page table. */
+function passAndMove(): RaceRun {
+  const world = new World();
+  const [one, other] = mergedPages(world.vm, 5, 2);
+  world.addTask("mover", moveOnce(world, one.folio as Folio));
+  world.addTask("ksmd", scan(world));
+  return end(world, () => {
+    for (const page of [one, other]) assert.equal(read(world, page), 5, "the contents are lost");
+  });
+}
+
+/** The process whose page was merged ends, and its child has the page by its parent's item. */
+function leaveAndMove(): RaceRun {
+  const world = new World();
+  const { vm } = world;
+  const [one, other] = mergedPages(vm, 5, 2);
+  const child = forkMm(vm, one.mm, "child");
+  assert.ok(child !== null);
+  function* leave(): Blocking<string> {
+    yield "leaver-begins";
+    yield* exitMm(vm, one.mm);
+    return "left";
+  }
+  world.addTask("mover", moveOnce(world, one.folio as Folio));
+  world.addTask("leaver", leave());
+  return end(world, () => {
+    for (const page of [other, { ...one, mm: child }]) {
+      assert.equal(read(world, page), 5, "the contents are lost");
+    }
+  });
+}
+
 export const ksmRaces: readonly Race[] = [
+  {
+    name: "a merged page that ksmd comes by while it moves goes back to all who had it",
+    start: passAndMove,
+    schedules: 20,
+    outcomes: ["EAGAIN, merged", "moved, merged"],
+    mutants: [
+      {
+        what: "ksmd forgets a page that it does not find mapped, whoever moves it",
+        file: "src/vm/ksm/stable-tree.ts",
+        text: "vm.ksm.leaving.push(item);\n  yield* removeFromTreeLocked(vm, item);",
+        replacement: "removeFromTree(vm, item);",
+        says: /a migration entry of an unlocked folio/,
+      },
+    ],
+  },
+  {
+    name: "where the process ends whose page was merged, its child keeps the page through a move",
+    start: leaveAndMove,
+    schedules: 20,
+    outcomes: ["EAGAIN, left", "moved, left"],
+    mutants: [
+      {
+        what: "a process that ends is forgotten while its page moves",
+        file: "src/vm/ksm/stable-tree.ts",
+        text: "for (const item of ksm.leaving) if (!isLocked(item)) removeFromTree(vm, item);",
+        replacement: "for (const item of ksm.leaving) removeFromTree(vm, item);",
+        says: /a migration entry of an unlocked folio/,
+      },
+    ],
+  },
   {
     name: "a page that is written to while KSM merges it has what was written, and no other has",
     start: mergeAndWrite,

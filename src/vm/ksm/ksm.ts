@@ -50,6 +50,8 @@ export class Ksm {
   readonly stable: Map<number, StableNode[]> = new Map();
   /** The unstable tree: pages not merged yet. Forgotten with every new pass. */
   readonly unstable: Map<number, RmapItem> = new Map();
+  /** Of processes that ended while their merged pages were locked: a walk may rely on them. */
+  leaving: RmapItem[] = [];
   /** By process, then by virtual page. Linux: `struct ksm_mm_slot`. */
   readonly items: Map<Mm, Map<number, RmapItem>> = new Map();
   /** Where the scan goes on: an index in `Vm.mms`, and a virtual page. */

@@ -27,8 +27,10 @@ import { type MergeOutcome, tryToMergeOnePage } from "./merge-page.ts";
 import {
   folioStableNode,
   forgetItem,
+  forgetLeaving,
   getKsmFolio,
   removeFromTree,
+  removeFromTreeLocked,
   rmapItem,
   stableTreeAppend,
   stableTreeInsert,
@@ -37,10 +39,11 @@ import {
 /** Looks at up to `pages` pages; fewer were left if it says so, and the next scan begins anew. */
 export function* ksmScan(vm: Vm, pages: number): Blocking<number> {
   const { ksm, mem } = vm;
+  forgetLeaving(vm);
   for (let scanned = 0; scanned < pages; scanned++) {
     const atStart = ksm.scanMm === 0 && ksm.scanVpn === 0;
     if (atStart) lruAddDrainAll(mem);
-    const found = nextPage(vm);
+    const found = yield* nextPage(vm);
     if (found === null) {
       ksm.unstable.clear();
       ksm.scanMm = 0;
@@ -55,7 +58,7 @@ export function* ksmScan(vm: Vm, pages: number): Blocking<number> {
 }
 
 /** The next page that may be merged, held by a reference; null at the end of a pass. */
-function nextPage(vm: Vm): { item: RmapItem; page: Folio } | null {
+function* nextPage(vm: Vm): Blocking<{ item: RmapItem; page: Folio } | null> {
   const { ksm, mms } = vm;
   for (; ksm.scanMm < mms.length; ksm.scanMm++, ksm.scanVpn = 0) {
     const mm = mms[ksm.scanMm];
@@ -65,18 +68,18 @@ function nextPage(vm: Vm): { item: RmapItem; page: Folio } | null {
         ksm.scanVpn = vpn + 1;
         const page = getMergeablePage(vm, vma, vpn);
         if (page !== null) return { item: rmapItem(ksm, vma.mm, vpn), page };
-        forgetItem(vm, vma.mm, vpn);
+        yield* forgetItem(vm, vma.mm, vpn);
       }
     }
-    if (mm !== undefined) forgetUnmapped(vm, mm);
+    if (mm !== undefined) yield* forgetUnmapped(vm, mm);
   }
   return null;
 }
 
 /** Items of addresses that are no longer KSM's. Linux: `remove_trailing_rmap_items()`. */
-function forgetUnmapped(vm: Vm, mm: Mm): void {
+function* forgetUnmapped(vm: Vm, mm: Mm): Blocking<void> {
   for (const vpn of vm.ksm.items.get(mm)?.keys() ?? []) {
-    if (mergeableVma(mm, vpn) === null) forgetItem(vm, mm, vpn);
+    if (mergeableVma(mm, vpn) === null) yield* forgetItem(vm, mm, vpn);
   }
 }
 
@@ -103,7 +106,7 @@ function* cmpAndMergePage(vm: Vm, item: RmapItem, page: Folio): Blocking<void> {
   if (own !== null && item.node === own) return;
   const checksum = pageChecksum(mem, page);
   const merged = yield* stableTreeSearch(vm, page, checksum);
-  removeFromTree(vm, item);
+  yield* removeFromTreeLocked(vm, item);
   if (merged !== null) {
     if ((yield* tryToMergeWithKsmPage(vm, item, page, merged)) === "merged") {
       yield* joinNode(vm, merged, [item]);

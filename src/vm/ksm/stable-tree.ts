@@ -4,14 +4,16 @@
  * A node outlives its page, since nobody tells it that the last mapping went; whoever wants the
  * page looks whether it is still the node's (`getKsmFolio`), and drops a node that is stale.
  *
- * An item is added under the lock of the merged folio, so no walk of its mappings is under way;
- * items leave at any time. Linux: `stable_tree_insert()`, `get_ksm_page()`, mm/ksm.c, 6.1.
+ * An item is added and taken out under the lock of the merged folio, or while nobody has it: then no
+ * walk of its mappings is under way. Linux: `stable_tree_insert()`, `get_ksm_page()`, mm/ksm.c, 6.1.
  */
 import { assert } from "../../base/assert.ts";
+import { folioLock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut, folioTryGet } from "../../memory/folio-ref.ts";
 import { MAPPING_FLAGS, MAPPING_KSM, mappingId, mappingWord } from "../../memory/mapping-word.ts";
-import type { Folio } from "../../memory/memmap.ts";
-import type { Steps } from "../../sched/blocking.ts";
+import { type Folio, testFlag } from "../../memory/memmap.ts";
+import { PG } from "../../memory/page-flags.ts";
+import type { Blocking, Steps } from "../../sched/blocking.ts";
 import type { Mm } from "../mm.ts";
 import { putAnonVma } from "../rmap.ts";
 import type { Vm } from "../vm.ts";
@@ -58,7 +60,27 @@ export function stableTreeAppend(node: StableNode, item: RmapItem): void {
   node.items = [item, ...node.items];
 }
 
-/** The item is in neither tree any more. Linux: `remove_rmap_item_from_tree()`. */
+/**
+ * The item is in neither tree any more. For an item of a merged page the page is locked, so that no
+ * walk of its reverse map is under way: a move would not find the entries that it has set.
+ * Linux: `remove_rmap_item_from_tree()`.
+ */
+export function* removeFromTreeLocked(vm: Vm, item: RmapItem): Blocking<void> {
+  const { mem } = vm;
+  while (item.node !== null) {
+    const folio = yield* getKsmFolio(vm, item.node);
+    if (folio === null) break;
+    yield* folioLock(mem, folio);
+    const isStill = item.node !== null && folioStableNode(vm, folio) === item.node;
+    if (isStill) removeFromTree(vm, item);
+    folioUnlock(mem, folio);
+    folioPut(mem, folio);
+    if (isStill) return;
+  }
+  removeFromTree(vm, item);
+}
+
+/** By who knows that no walk relies on the item. */
 export function removeFromTree(vm: Vm, item: RmapItem): void {
   const { node, anonVma, checksum } = item;
   const { unstable } = vm.ksm;
@@ -81,20 +103,35 @@ function removeNode(vm: Vm, node: StableNode): void {
 }
 
 /** Forgets what is known of a virtual page. */
-export function forgetItem(vm: Vm, mm: Mm, vpn: number): void {
+export function* forgetItem(vm: Vm, mm: Mm, vpn: number): Blocking<void> {
   const items = vm.ksm.items.get(mm);
   const item = items?.get(vpn);
   if (item === undefined) return;
-  removeFromTree(vm, item);
   items?.delete(vpn);
+  vm.ksm.leaving.push(item);
+  yield* removeFromTreeLocked(vm, item);
+  vm.ksm.leaving = vm.ksm.leaving.filter((other) => other !== item);
 }
 
-/** Forgets a process that ends, before its memory goes. Linux: `ksm_exit()`. */
+/**
+ * Forgets a process that ends, before its memory goes. What is locked is left to the next who
+ * calls `forgetLeaving`. Linux: `ksm_exit()`, which leaves all of it to ksmd.
+ */
 export function ksmExit(vm: Vm, mm: Mm): void {
   const items = vm.ksm.items.get(mm);
-  if (items === undefined) return;
-  for (const item of items.values()) removeFromTree(vm, item);
+  if (items !== undefined) vm.ksm.leaving.push(...items.values());
   vm.ksm.items.delete(mm);
+  forgetLeaving(vm);
+}
+
+/** Forgets those whose page is not locked, by a move or by ksmd. */
+export function forgetLeaving(vm: Vm): void {
+  const { mem, ksm } = vm;
+  if (ksm.leaving.length === 0) return;
+  const isLocked = ({ node }: RmapItem): boolean =>
+    node !== null && testFlag(mem, mem.ksmFolios[node.id], PG.locked);
+  for (const item of ksm.leaving) if (!isLocked(item)) removeFromTree(vm, item);
+  ksm.leaving = ksm.leaving.filter(isLocked);
 }
 
 /**
