@@ -12,7 +12,6 @@ import { pageFolio } from "../src/memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../src/memory/folio-lock.ts";
 import { folioPut, folioTryGet } from "../src/memory/folio-ref.ts";
 import { lruAddDrainAll } from "../src/memory/lru.ts";
-import { folioTestAnon } from "../src/memory/mapping-word.ts";
 import type { Folio, Pfn } from "../src/memory/memmap.ts";
 import { folioAlloc } from "../src/memory/page-alloc.ts";
 import { PG } from "../src/memory/page-flags.ts";
@@ -20,7 +19,6 @@ import { drainAllPages } from "../src/memory/pcp.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
 import { ksmScan } from "../src/vm/ksm/scan.ts";
 import { credentialsOf, Process } from "../src/vm/process.ts";
-import { pageOut } from "../src/vm/swap/small-swap.ts";
 import { processesOf } from "./user-process.ts";
 import type { World } from "./world.ts";
 
@@ -37,7 +35,6 @@ export function addMovers(world: World): void {
   scheduler.addWorker("second move_pages", cpus - 1, () => movePagesOfSome(world));
   scheduler.addWorker("pfn walker", cpus - 1, () => walkPfns(world));
   scheduler.addWorker("locker", 0, () => lockSome(world));
-  scheduler.addWorker("pager", 0, () => pageOutSome(world));
   scheduler.addWorker("ksmd", cpus - 1, () => mergeSome(world));
   scheduler.addWorker("drains", 0, () => drain(world));
   const blocks: Folio[] = [];
@@ -118,7 +115,9 @@ function* walkPfns(world: World): Blocking<"again"> {
 function* lockSome(world: World): Blocking<"again"> {
   const { mem, random } = world;
   const folio = pageFolio(mem, random.below(mem.pageCount) as Pfn);
-  if ((mem.flags[folio] & PG.lru) === 0 || !folioTryGet(mem, folio)) return "again";
+  // A page without flags may be on its way to become the new one of a move.
+  const isBusy = (mem.flags[folio] & PG.lru) === 0 && mem.flags[folio] !== 0;
+  if (isBusy || world.held.has(folio) || !folioTryGet(mem, folio)) return "again";
   world.hold(folio, 1);
   if (folioTrylock(mem, folio)) {
     for (let at = random.below(40); at > 0; at--) yield "locker-holds";
@@ -126,18 +125,6 @@ function* lockSome(world: World): Blocking<"again"> {
   }
   world.hold(folio, -1);
   folioPut(mem, folio);
-  return "again";
-}
-
-/** Takes an anonymous folio out to swap, as reclaim does. */
-function* pageOutSome(world: World): Blocking<"again"> {
-  const { vm, mem, random } = world;
-  for (let at = random.below(10); at > 0; at--) yield "pager-waits";
-  const folio = pageFolio(mem, random.below(mem.pageCount) as Pfn);
-  if (!folioTryGet(mem, folio)) return "again";
-  const isOurs = folioTestAnon(mem, folio) && (mem.flags[folio] & PG.lru) !== 0;
-  folioPut(mem, folio);
-  if (isOurs) yield* pageOut(vm, folio);
   return "again";
 }
 

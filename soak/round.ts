@@ -1,11 +1,14 @@
 /** One machine, from its first process to its teardown. */
 import { mix32 } from "../src/base/random.ts";
+import { kswapd } from "../src/callers/reclaim/kswapd.ts";
 import { filemapMigrateFolio } from "../src/migrate/callbacks.ts";
 import type { AddressSpaceOperations } from "../src/pagecache/address-space.ts";
 import { RamSwap } from "../src/vm/swap/swap-device.ts";
 import { addMovers } from "./movers.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { SHAPES, type SoakShape } from "./shapes.ts";
+import { SoakBlocks } from "./soak-blocks.ts";
+import { SoakDriver } from "./soak-driver.ts";
 import { SoakFile } from "./soak-file.ts";
 import { UserProcess } from "./user-process.ts";
 import { World } from "./world.ts";
@@ -39,6 +42,22 @@ export function runRound(seed: number, round: number, outcomes: Outcomes): Round
   return { shape: shape.name, bursts: world.scheduler.bursts, checks: EPOCHS };
 }
 
+/** Blocks used by their buffers, and pages of a driver. */
+function addOwners(world: World): void {
+  for (const kind of ["moves", "old", "scratch"] as const) new SoakBlocks(world, kind);
+  new SoakDriver(world);
+}
+
+/** What the machine does by itself: makes room, and keeps large blocks at hand. */
+function addDaemons({ machine, scheduler, cpus }: World): void {
+  for (const node of machine.reclaim.nodes) {
+    const { id } = node.node;
+    scheduler.addDaemon(`kswapd${id}`, id % cpus, kswapd(machine.reclaim, node));
+    const daemon = machine.kcompactds[id].run(machine.clock);
+    scheduler.addDaemon(`kcompactd${id}`, id % cpus, daemon);
+  }
+}
+
 /** One to read, one whose owner moves its folios, one whose owner leaves that to the fallback. */
 function addFiles(world: World): void {
   new SoakFile(world, { name: "a program", pages: 24, isWritable: false, ops: MIGRATES });
@@ -54,7 +73,9 @@ export function createWorld(shape: SoakShape, seed: number, outcomes: Outcomes):
   for (let at = 0; at < shape.processes; at++) {
     new UserProcess(world, world.vm.createMm(`process ${at}`));
   }
+  addDaemons(world);
   addFiles(world);
+  addOwners(world);
   addMovers(world);
   return world;
 }

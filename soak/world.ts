@@ -14,7 +14,6 @@ import { DirectFrames } from "../src/memory/byte-frames.ts";
 import { PAGE_WORDS } from "../src/memory/frames.ts";
 import type { Folio } from "../src/memory/memmap.ts";
 import type { Memory } from "../src/memory/memory.ts";
-import { Clock } from "../src/sched/clock.ts";
 import type { Vm } from "../src/vm/vm.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -48,7 +47,7 @@ export class World {
     this.random = new Random(seed);
     this.outcomes = outcomes;
     this.processes = shape.processes;
-    this.scheduler = new Scheduler(this.mem, new Clock(), this.random);
+    this.scheduler = new Scheduler(this.mem, this.machine.clock, this.random);
   }
 
   get vm(): Vm {
