@@ -1,4 +1,5 @@
 /** One machine, from its first process to its teardown. */
+import { assert } from "../src/base/assert.ts";
 import { mix32 } from "../src/base/random.ts";
 import { kswapd } from "../src/callers/reclaim/kswapd.ts";
 import { filemapMigrateFolio } from "../src/migrate/callbacks.ts";
@@ -10,6 +11,7 @@ import { SHAPES, type SoakShape } from "./shapes.ts";
 import { SoakBlocks } from "./soak-blocks.ts";
 import { SoakDriver } from "./soak-driver.ts";
 import { SoakFile } from "./soak-file.ts";
+import { SoakHugePages } from "./soak-huge-pages.ts";
 import { UserProcess } from "./user-process.ts";
 import { World } from "./world.ts";
 
@@ -17,7 +19,6 @@ import { World } from "./world.ts";
 const EPOCHS = 40;
 const EPOCH_BURSTS = 3000;
 const MIGRATES: AddressSpaceOperations = { migrateFolio: filemapMigrateFolio };
-const SWAP_SLOTS = 4096;
 
 export interface RoundResult {
   readonly shape: string;
@@ -53,7 +54,8 @@ function addDaemons({ machine, scheduler, cpus }: World): void {
   for (const node of machine.reclaim.nodes) {
     const { id } = node.node;
     scheduler.addDaemon(`kswapd${id}`, id % cpus, kswapd(machine.reclaim, node));
-    const daemon = machine.kcompactds[id].run(machine.clock);
+    const daemon = machine.kcompactds?.[id].run(machine.clock);
+    assert(daemon !== undefined, "a machine that does not compact is loaded as one that does");
     scheduler.addDaemon(`kcompactd${id}`, id % cpus, daemon);
   }
 }
@@ -68,8 +70,10 @@ function addFiles(world: World): void {
 /** A machine with all its workers, none of which has begun. */
 export function createWorld(shape: SoakShape, seed: number, outcomes: Outcomes): World {
   const world = new World(shape, seed, outcomes);
-  const device = new RamSwap(world.mem, SWAP_SLOTS);
-  world.machine.swapOn({ name: "swap", priority: 0, slots: SWAP_SLOTS, device });
+  const { swapSlots: slots } = shape;
+  const device = new RamSwap(world.mem, slots);
+  world.machine.swapOn({ name: "swap", priority: 0, slots, device });
+  if (shape.hasPools) new SoakHugePages(world);
   for (let at = 0; at < shape.processes; at++) {
     new UserProcess(world, world.vm.createMm(`process ${at}`));
   }

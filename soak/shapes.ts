@@ -6,6 +6,10 @@ export interface SoakShape {
   readonly memory: SmallMemoryShape;
   /** Processes that there may be at once. */
   readonly processes: number;
+  /** Few enough, and memory runs out. */
+  readonly swapSlots: number;
+  /** Whether a process uses huge pages that were set aside. */
+  readonly hasPools?: true;
 }
 
 const NEAR_AND_FAR = [
@@ -18,6 +22,7 @@ export const SHAPES: readonly SoakShape[] = [
     name: "one node, two processors, no reserve",
     memory: { pageCount: 1024, nodeOfCpu: [0, 0] },
     processes: 4,
+    swapSlots: 128,
   },
   {
     name: "two nodes, three processors, per-CPU lists",
@@ -31,6 +36,7 @@ export const SHAPES: readonly SoakShape[] = [
       ],
     },
     processes: 6,
+    swapSlots: 4096,
   },
   {
     name: "two nodes, the second movable only",
@@ -44,6 +50,22 @@ export const SHAPES: readonly SoakShape[] = [
       ],
     },
     processes: 5,
+    swapSlots: 4096,
+  },
+  {
+    name: "two nodes with pools of huge pages",
+    memory: {
+      pageCount: 8192,
+      nodeOfCpu: [0, 1],
+      distances: NEAR_AND_FAR,
+      zones: [
+        { startPfn: 0, spanned: 4096, ...marks(16) },
+        { startPfn: 4096, spanned: 4096, node: 1, ...marks(16) },
+      ],
+    },
+    processes: 4,
+    swapSlots: 4096,
+    hasPools: true,
   },
 ];
 

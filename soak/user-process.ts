@@ -109,7 +109,6 @@ export class UserProcess implements Owner {
       if (vma === null) return;
       const mayWrite = (vma.flags & VM.write) !== 0;
       const [word, value] = [this.world.random.below(PAGE_WORDS), this.world.random.next()];
-      this.beforeWrite(vma, vpn);
       const done = yield* writeUser(this.world.vm, this.mm, vpn, word, value);
       if (done === "done") this.wrote(vma, vpn, word, value);
       yield* this.settle(done, mayWrite);
@@ -297,18 +296,15 @@ export class UserProcess implements Owner {
     return [file.shadow, vma.pgoff + (vpn - vma.startVpn)];
   }
 
-  /** The copy that a private page of a file becomes has what the file has; that never changes. */
-  private beforeWrite(vma: Vma, vpn: number): void {
-    const isPrivate = (vma.flags & (VM.shared | VM.write)) === VM.write;
-    if (!isPrivate || vma.mapping === null || this.shadow.has(vpn)) return;
-    const [shadow, page] = this.contentsOf(vma, vpn);
-    this.shadow.copyPage(vpn, shadow, page);
-  }
-
   private wrote(vma: Vma, vpn: number, word: number, value: number): void {
-    const isShared = (vma.flags & VM.shared) !== 0;
-    const [shadow, page] = isShared ? this.contentsOf(vma, vpn) : [this.shadow, vpn];
-    shadow.write(page, word, value);
+    const [shadow, page] = this.contentsOf(vma, vpn);
+    if ((vma.flags & VM.shared) !== 0) {
+      shadow.write(page, word, value);
+      return;
+    }
+    // A private page of a file became a copy of what the file has; that never changes.
+    if (shadow !== this.shadow) this.shadow.copyPage(vpn, shadow, page);
+    this.shadow.write(vpn, word, value);
   }
 
   private forget(start: number, end: number): void {
