@@ -10,12 +10,15 @@ import { userInput, userOutput } from "../src/callers/move-pages/user-array.ts";
 import { MIGRATE } from "../src/memory/constants.ts";
 import { pageFolio } from "../src/memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../src/memory/folio-lock.ts";
-import { folioPut, folioTryGet } from "../src/memory/folio-ref.ts";
+import { folioGet, folioPut, folioTryGet } from "../src/memory/folio-ref.ts";
 import { lruAddDrainAll } from "../src/memory/lru.ts";
 import type { Folio, Pfn } from "../src/memory/memmap.ts";
 import { folioAlloc } from "../src/memory/page-alloc.ts";
 import { PG } from "../src/memory/page-flags.ts";
 import { drainAllPages } from "../src/memory/pcp.ts";
+import { migratePages } from "../src/migrate/migrate-pages.ts";
+import { putbackMovablePages } from "../src/migrate/putback.ts";
+import { AllocTarget, isolateForMigration } from "../src/migrate/small-migration.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
 import { ksmScan } from "../src/vm/ksm/scan.ts";
 import { credentialsOf, Process } from "../src/vm/process.ts";
@@ -35,6 +38,8 @@ export function addMovers(world: World): void {
   scheduler.addWorker("second move_pages", cpus - 1, () => movePagesOfSome(world));
   scheduler.addWorker("pfn walker", cpus - 1, () => walkPfns(world));
   scheduler.addWorker("locker", 0, () => lockSome(world));
+  const locked: Folio[] = [];
+  scheduler.addWorker("mover of one", 0, () => moveOne(world, locked));
   scheduler.addWorker("ksmd", cpus - 1, () => mergeSome(world));
   scheduler.addWorker("drains", 0, () => drain(world));
   const blocks: Folio[] = [];
@@ -43,6 +48,7 @@ export function addMovers(world: World): void {
     name: "kernel",
     verify: () => {},
     leave: () => {
+      while (locked.length > 0) unlockFound(world, locked);
       for (const block of blocks) freeBlock(world, block);
     },
   });
@@ -115,9 +121,7 @@ function* walkPfns(world: World): Blocking<"again"> {
 function* lockSome(world: World): Blocking<"again"> {
   const { mem, random } = world;
   const folio = pageFolio(mem, random.below(mem.pageCount) as Pfn);
-  // A page without flags may be on its way to become the new one of a move.
-  const isBusy = (mem.flags[folio] & PG.lru) === 0 && mem.flags[folio] !== 0;
-  if (isBusy || world.held.has(folio) || !folioTryGet(mem, folio)) return "again";
+  if ((mem.flags[folio] & PG.lru) === 0 || !folioTryGet(mem, folio)) return "again";
   world.hold(folio, 1);
   if (folioTrylock(mem, folio)) {
     for (let at = random.below(40); at > 0; at--) yield "locker-holds";
@@ -126,6 +130,53 @@ function* lockSome(world: World): Blocking<"again"> {
   world.hold(folio, -1);
   folioPut(mem, folio);
   return "again";
+}
+
+/** Moves any folio of the LRU, to a new one that somebody may have found and locked meanwhile. */
+function* moveOne(world: World, locked: Folio[]): Blocking<"again"> {
+  const { vm, mem, random } = world;
+  yield "mover-begins";
+  const folio = pageFolio(mem, random.below(mem.pageCount) as Pfn);
+  const list = mem.takeList();
+  if ((mem.flags[folio] & PG.lru) !== 0 && isolateForMigration(mem, folio, list)) {
+    const target = new FoundTarget(world, locked);
+    const mode = world.pick(["async", "sync-light", "sync"] as const);
+    yield* migratePages(vm, list, target, mode, "syscall_or_cpuset");
+    yield* putbackMovablePages(vm, list);
+  }
+  mem.releaseList(list);
+  while (locked.length > 0 && random.chance(0.7)) unlockFound(world, locked);
+  return "again";
+}
+
+/** Gives new folios of which a few are locked by who came by, as memory failure does. */
+class FoundTarget extends AllocTarget {
+  private readonly world: World;
+  private readonly locked: Folio[];
+
+  constructor(world: World, locked: Folio[]) {
+    super(world.mem, world.random.below(world.mem.nodes.length));
+    this.world = world;
+    this.locked = locked;
+  }
+
+  override *getNew(src: Folio): Blocking<Folio | null> {
+    const dst = yield* super.getNew(src);
+    const { mem, random } = this.world;
+    if (dst === null || !random.chance(0.1)) return dst;
+    folioGet(mem, dst);
+    this.world.hold(dst, 1);
+    if (folioTrylock(mem, dst)) this.locked.push(dst);
+    return dst;
+  }
+}
+
+function unlockFound(world: World, locked: Folio[]): void {
+  const folio = locked.pop();
+  if (folio === undefined) return;
+  folioUnlock(world.mem, folio);
+  world.hold(folio, -1);
+  folioPut(world.mem, folio);
 }
 
 function* mergeSome(world: World): Blocking<"again"> {

@@ -22,7 +22,7 @@ export const SHAPES: readonly SoakShape[] = [
     name: "one node, two processors, no reserve",
     memory: { pageCount: 1024, nodeOfCpu: [0, 0] },
     processes: 4,
-    swapSlots: 128,
+    swapSlots: 32,
   },
   {
     name: "two nodes, three processors, per-CPU lists",

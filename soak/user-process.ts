@@ -70,8 +70,8 @@ export class UserProcess implements Owner {
     [4, () => this.pin()],
     [6, () => this.deviceWrites()],
     [4, () => this.unpin()],
-    [1, () => this.fork()],
-    [1, () => this.exit()],
+    [3, () => this.fork()],
+    [2, () => this.exit()],
   ];
 
   constructor(world: World, mm: Mm, shadow: Shadow = new Shadow()) {
