@@ -1,5 +1,6 @@
 /** Pages on their way out to swap and in again, against moves, against one another. */
 import assert from "node:assert/strict";
+import { PROFILES } from "../../src/base/profile.ts";
 import { folioGet, folioPut } from "../../src/memory/folio-ref.ts";
 import type { Frames } from "../../src/memory/frames.ts";
 import { lruAddDrain } from "../../src/memory/lru.ts";
@@ -69,6 +70,15 @@ function* writeWord(scene: Scene, { mm, vpn }: UserPage, value: number): Blockin
 function moveAndSwapIn(): RaceRun {
   const scene = new Scene();
   scene.takeOut("cache");
+  scene.addTask("mover", moveOnce(scene, scene.page.folio));
+  scene.addTask("user", writeWord(scene, scene.page, 2));
+  return scene.run(() => assert.equal(scene.read(), 2, "the write is lost"));
+}
+
+/** As in 2005: the move itself takes the page out of its process, by a slot. */
+function moveBySwap(): RaceRun {
+  const scene = new Scene();
+  scene.mem.profile = PROFILES["2.6.15"];
   scene.addTask("mover", moveOnce(scene, scene.page.folio));
   scene.addTask("user", writeWord(scene, scene.page, 2));
   return scene.run(() => assert.equal(scene.read(), 2, "the write is lost"));
@@ -209,6 +219,13 @@ export const moveAndSwapRaces: readonly Race[] = [
         says: /free of a page|free block|flags|lost/,
       },
     ],
+  },
+  {
+    name: "a page that is moved by way of swap loses no write of its process",
+    start: moveBySwap,
+    schedules: 35,
+    outcomes: ["EAGAIN, done", "moved, done"],
+    mutants: [],
   },
   {
     name: "two threads that bring the same page back map it once",
