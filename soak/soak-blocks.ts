@@ -39,7 +39,7 @@ const BLOCKS_PER_PAGE = PAGE_SIZE / BLOCK_BYTES;
 /** Nanoseconds that a request takes. */
 const LATENCY_MAX = 400;
 
-/** "moves": its folios do; "old": its owner has no `migrateFolio`; "scratch": its pages are dropped. */
+/** "moves": its folios do; "old": no `migrateFolio`; "scratch": its pages are dropped. */
 export type BlocksKind = "moves" | "old" | "scratch";
 
 export class SoakBlocks implements Owner {

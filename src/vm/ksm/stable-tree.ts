@@ -4,8 +4,9 @@
  * A node outlives its page, since nobody tells it that the last mapping went; whoever wants the
  * page looks whether it is still the node's (`getKsmFolio`), and drops a node that is stale.
  *
- * An item is added and taken out under the lock of the merged folio, or while nobody has it: then no
- * walk of its mappings is under way. Linux: `stable_tree_insert()`, `get_ksm_page()`, mm/ksm.c, 6.1.
+ * An item is added and taken out under the lock of the merged folio, or while nobody has it: then
+ * no walk of its mappings is under way. Linux: `stable_tree_insert()`, `get_ksm_page()`, mm/ksm.c,
+ * 6.1.
  */
 import { assert } from "../../base/assert.ts";
 import { folioLock, folioUnlock } from "../../memory/folio-lock.ts";
