@@ -1,5 +1,6 @@
 /** One machine, from its first process to its teardown. */
 import { assert } from "../src/base/assert.ts";
+import { PROFILES } from "../src/base/profile.ts";
 import { mix32 } from "../src/base/random.ts";
 import { kswapd } from "../src/callers/reclaim/kswapd.ts";
 import { filemapMigrateFolio } from "../src/migrate/callbacks.ts";
@@ -70,6 +71,7 @@ function addFiles(world: World): void {
 /** A machine with all its workers, none of which has begun. */
 export function createWorld(shape: SoakShape, seed: number, outcomes: Outcomes): World {
   const world = new World(shape, seed, outcomes);
+  world.mem.profile = PROFILES[shape.release];
   const { swapSlots: slots } = shape;
   const device = new RamSwap(world.mem, slots);
   world.machine.swapOn({ name: "swap", priority: 0, slots, device });

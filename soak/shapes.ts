@@ -1,4 +1,5 @@
 /** Machines for the soak: small, so that everything meets everything. */
+import type { Release } from "../src/base/profile.ts";
 import type { SmallMemoryShape } from "../src/memory/small-memory.ts";
 
 export interface SoakShape {
@@ -8,6 +9,7 @@ export interface SoakShape {
   readonly processes: number;
   /** Few enough, and memory runs out. */
   readonly swapSlots: number;
+  readonly release: Release;
   /** Whether a process uses huge pages that were set aside. */
   readonly hasPools?: true;
 }
@@ -23,6 +25,7 @@ export const SHAPES: readonly SoakShape[] = [
     memory: { pageCount: 1024, nodeOfCpu: [0, 0] },
     processes: 4,
     swapSlots: 32,
+    release: "6.1",
   },
   {
     name: "two nodes, three processors, per-CPU lists",
@@ -37,6 +40,7 @@ export const SHAPES: readonly SoakShape[] = [
     },
     processes: 6,
     swapSlots: 4096,
+    release: "6.3",
   },
   {
     name: "two nodes, the second movable only",
@@ -51,6 +55,7 @@ export const SHAPES: readonly SoakShape[] = [
     },
     processes: 5,
     swapSlots: 4096,
+    release: "6.18",
   },
   {
     name: "two nodes with pools of huge pages",
@@ -65,7 +70,19 @@ export const SHAPES: readonly SoakShape[] = [
     },
     processes: 4,
     swapSlots: 4096,
+    release: "6.1",
     hasPools: true,
+  },
+  {
+    name: "one node, as the first kernel that moved pages",
+    memory: {
+      pageCount: 1024,
+      nodeOfCpu: [0],
+      zones: [{ startPfn: 0, spanned: 1024, ...marks(8) }],
+    },
+    processes: 3,
+    swapSlots: 64,
+    release: "2.6.15",
   },
 ];
 

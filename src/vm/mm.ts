@@ -147,6 +147,9 @@ export class Mm {
   /** Page table entries that name a slot in swap. Linux: MM_SWAPENTS. */
   swapEntries = 0;
 
+  /** Set when its memory begins to go: nothing new is found in it. Linux: `mm_users` is 0. */
+  isExiting = false;
+
   constructor(id: number, name: string, tables: PageTables) {
     this.id = id;
     this.name = name;

@@ -69,6 +69,7 @@ export function* unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): S
 
 /** Ends a process: every VMA, then the tables. Linux: `exit_mmap()`. */
 export function* exitMm(vm: Vm, mm: Mm): Steps<void> {
+  mm.isExiting = true;
   ksmExit(vm, mm);
   while (mm.vmas.length > 0) yield* unmapVma(vm, mm.vmas[mm.vmas.length - 1]);
   mm.directory.release();

@@ -147,6 +147,22 @@ function forkAndMove(): RaceRun {
   });
 }
 
+/** A process ends while ksmd merges a page of it. */
+function mergeAndLeave(): RaceRun {
+  const world = new World();
+  const { vm } = world;
+  const [one, other] = [mergeablePages(vm, [5])[0], mergeablePages(vm, [5])[0]];
+  ksmPass(vm);
+  function* leave(): Blocking<string> {
+    yield "leaver-begins";
+    yield* exitMm(vm, other.mm);
+    return "left";
+  }
+  world.addTask("ksmd", scan(world));
+  world.addTask("leaver", leave());
+  return end(world, () => assert.equal(read(world, one), 5, "the contents are lost"));
+}
+
 /** ksmd comes by while the page is in no page table. */
 function passAndMove(): RaceRun {
   const world = new World();
@@ -180,6 +196,13 @@ function leaveAndMove(): RaceRun {
 }
 
 export const ksmRaces: readonly Race[] = [
+  {
+    name: "a process that ends while KSM merges a page of it leaves nothing behind",
+    start: mergeAndLeave,
+    schedules: 20,
+    outcomes: ["apart, left", "merged, left"],
+    mutants: [],
+  },
   {
     name: "a merged page that ksmd comes by while it moves goes back to all who had it",
     start: passAndMove,

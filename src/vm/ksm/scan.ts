@@ -85,6 +85,7 @@ function* forgetUnmapped(vm: Vm, mm: Mm): Blocking<void> {
 
 /** Linux: `find_mergeable_vma()`. */
 function mergeableVma(mm: Mm, vpn: number): Vma | null {
+  if (mm.isExiting) return null;
   const vma = mm.vmaAt(vpn);
   return vma !== null && (vma.flags & VM.mergeable) !== 0 ? vma : null;
 }
@@ -160,7 +161,8 @@ function* tryToMergeWithKsmPage(
   let outcome: MergeOutcome = "EFAULT";
   if (vma !== null) outcome = yield* tryToMergeOnePage(vm, vma, vpn, page, merged);
   const anonVma = vma?.anonVma ?? null;
-  if (outcome === "merged" && anonVma !== null) {
+  // Of a process that has begun to end nobody would forget the item. Linux: `ksm_test_exit()`.
+  if (outcome === "merged" && anonVma !== null && !mm.isExiting) {
     removeFromTree(vm, item);
     item.anonVma = anonVma;
     getAnonVma(anonVma);
