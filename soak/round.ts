@@ -47,7 +47,8 @@ export function runRound(seed: number, round: number, outcomes: Outcomes): Round
 /** Blocks used by their buffers, and pages of a driver. */
 function addOwners(world: World): void {
   for (const kind of ["moves", "old", "scratch"] as const) new SoakBlocks(world, kind);
-  new SoakDriver(world);
+  // Before compaction a driver had nobody to tell of its pages.
+  if (world.mem.compacts) new SoakDriver(world);
 }
 
 /** What the machine does by itself: makes room, and keeps large blocks at hand. */

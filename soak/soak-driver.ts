@@ -2,6 +2,7 @@
  * A driver's pages off the LRU, used by handle, made, freed, and now and then not to be had.
  */
 import { assert } from "../src/base/assert.ts";
+import { folioAlloc, movableRequest } from "../src/memory/page-alloc.ts";
 import { SmallDriver } from "../src/migrate/small-driver.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
 import type { Owner, World } from "./world.ts";
@@ -44,13 +45,13 @@ export class SoakDriver implements Owner {
     return "again";
   }
 
-  /** Not where memory is short: the driver takes it for granted. */
   private addPage(): void {
     const { mem, random } = this.world;
-    const isShort = mem.zones.every(({ freePages }) => freePages < 64);
-    if (isShort) return;
+    const page = folioAlloc(mem, movableRequest(0));
+    if (page === null) return;
     const value = random.next();
-    this.values.set(this.driver.add(value), value);
+    mem.frames.writeWord(page, 0, value);
+    this.values.set(this.driver.adopt(page), value);
   }
 
   verify(): void {

@@ -21,7 +21,7 @@ import type { Shrinker } from "./shrinker.ts";
 import { listsPerZone, Zone, type ZoneShape } from "./zone.ts";
 
 /** Lists of passing use: what callers hold while they move pages. */
-const CALLER_LISTS = 64;
+const CALLER_LISTS = 512;
 
 /** In `zoneOfBlock`: no zone, or more than one. */
 const NO_ZONE = 255;

@@ -10,6 +10,7 @@ import type {
   AddressSpaceOperations,
   MigrateMode,
   MigrateOutcome,
+  WritepageOutcome,
 } from "../pagecache/address-space.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { filemapMigrateFolio } from "./callbacks.ts";
@@ -135,6 +136,24 @@ test("without a new folio those that are unmapped still move, and the call ends"
     assert.deepEqual(caller.left, folios.slice(2));
     assert.deepEqual(caller.counted, { pgmigrate_success: 2, pgmigrate_fail: 1 });
   }
+});
+
+test("a folio whose owner began to write it is left alone, mapped again, until the next call", () => {
+  const caller = caller63({
+    *writepage(mem, _mapping, folio): Blocking<WritepageOutcome> {
+      yield "owner-writes";
+      mem.flags[folio] |= PG.writeback;
+      folioUnlock(mem, folio);
+      return "started";
+    },
+  });
+  const { mem } = caller.vm;
+  const src = caller.isolate();
+  mem.flags[src] |= PG.dirty;
+  assert.deepEqual(caller.migrate("sync"), { notMoved: 1, error: null, succeededPages: 0 });
+  assert.equal(mem.flags[src] & (PG.dirty | PG.locked), 0);
+  mem.flags[src] &= ~PG.writeback;
+  assert.equal(caller.migrate("sync").notMoved, 0);
 });
 
 test("a large folio without a block is split, and its pages get one asynchronous try", () => {

@@ -12,8 +12,9 @@
  * Linux: `migrate_pages_batch()`, `migrate_pages_sync()`, mm/migrate.c, 6.3.
  */
 import { PAGEBLOCK_ORDER } from "../memory/constants.ts";
-import { folioNrPages, folioOrder } from "../memory/folio.ts";
+import { folioMapped, folioNrPages, folioOrder } from "../memory/folio.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
+import { PG } from "../memory/page-flags.ts";
 import {
   listAddTail,
   listDel,
@@ -184,7 +185,7 @@ function* movePasses(
       const { dst } = run;
       const pages = folioNrPages(mem, src);
       const thps = folioOrder(mem, src) === PAGEBLOCK_ORDER ? 1 : 0;
-      const outcome = yield* tryToMoveUnmapped(run, src);
+      const outcome = isBeingWritten(run, src) ? "EBUSY" : yield* tryToMoveUnmapped(run, src);
       if (outcome === "moved") run.succeed(pages, thps);
       else if (outcome === "EAGAIN") {
         listDel(mem, src);
@@ -199,6 +200,14 @@ function* movePasses(
     left = retry.folios;
   }
   retry.giveUp(run);
+}
+
+/**
+ * Whether the last try had the owner write the folio, for which it went back into the page tables.
+ * It cannot move then in this call; 6.3 does not look.
+ */
+function isBeingWritten({ vm }: MigrateRun, src: Folio): boolean {
+  return (vm.mem.flags[src] & PG.writeback) !== 0 || folioMapped(vm.mem, src);
 }
 
 /** Those that were never moved go back into the page tables, and count as refused. */
