@@ -55,10 +55,11 @@ function addOwners(world: World): void {
 function addDaemons({ machine, scheduler, cpus }: World): void {
   for (const node of machine.reclaim.nodes) {
     const { id } = node.node;
-    scheduler.addDaemon(`kswapd${id}`, id % cpus, kswapd(machine.reclaim, node));
-    const daemon = machine.kcompactds?.[id].run(machine.clock);
+    const cpu = id % cpus;
+    scheduler.addDaemon(`kswapd${id}`, cpu, kswapd(machine.reclaim, node), node.kswapdWait);
+    const daemon = machine.kcompactds?.[id];
     assert(daemon !== undefined, "a machine that does not compact is loaded as one that does");
-    scheduler.addDaemon(`kcompactd${id}`, id % cpus, daemon);
+    scheduler.addDaemon(`kcompactd${id}`, cpu, daemon.run(machine.clock), daemon.wait);
   }
 }
 

@@ -24,8 +24,8 @@ const BURSTS_MAX = 2_000_000;
 interface Scheduled {
   readonly task: Task;
   readonly cpu: number;
-  /** Daemons sleep where they are used to; the gate is not for them. */
-  readonly isDaemon: boolean;
+  /** Where a daemon sleeps when it has nothing to do; the gate is not for it. */
+  readonly idle: WaitQueue | null;
 }
 
 export class Scheduler {
@@ -46,19 +46,12 @@ export class Scheduler {
 
   /** Has `operation` run again and again, as long as it says "again". */
   addWorker(name: string, cpu: number, operation: () => Blocking<"again" | "done">): void {
-    this.add(name, cpu, this.work(operation), false);
+    this.add(name, cpu, this.work(operation), null);
   }
 
-  /** Adds a task that never ends and sleeps when there is nothing to do. */
-  addDaemon(name: string, cpu: number, body: Blocking<void>): void {
-    this.add(name, cpu, body, true);
-  }
-
-  /** Runs one call to its end among the daemons, while all workers rest. */
-  runAlone(name: string, body: Blocking<void>): void {
-    this.add(name, 0, body, false);
-    const { task } = this.scheduled[this.scheduled.length - 1];
-    this.runUntil(() => task.state === "finished");
+  /** Adds a task that never ends, and sleeps on `idle` when there is nothing to do. */
+  addDaemon(name: string, cpu: number, body: Blocking<void>, idle: WaitQueue): void {
+    this.add(name, cpu, body, idle);
   }
 
   /** Opens the gate, runs `bursts` bursts, shuts it and runs until every worker rests. */
@@ -71,12 +64,8 @@ export class Scheduler {
     this.runUntil(() => this.allRest());
   }
 
-  get workers(): number {
-    return this.scheduled.filter(({ isDaemon }) => !isDaemon).length;
-  }
-
-  private add(name: string, cpu: number, body: Blocking<void>, isDaemon: boolean): void {
-    this.scheduled.push({ task: new Task(name, body), cpu, isDaemon });
+  private add(name: string, cpu: number, body: Blocking<void>, idle: WaitQueue | null): void {
+    this.scheduled.push({ task: new Task(name, body), cpu, idle });
   }
 
   private *work(operation: () => Blocking<"again" | "done">): Blocking<void> {
@@ -89,8 +78,10 @@ export class Scheduler {
 
   private allRest(): boolean {
     return this.scheduled.every(
-      ({ task, isDaemon }) =>
-        task.state === "finished" || task.queue === this.gate || (isDaemon && task.queue !== null),
+      ({ task, idle }) =>
+        task.state === "finished" ||
+        task.queue === this.gate ||
+        (idle !== null && task.queue === idle),
     );
   }
 
