@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { PROFILES, type Release } from "../../base/profile.ts";
 import { buddyOrder, isolateFreeBlock } from "../../memory/buddy.ts";
 import { folioOrder } from "../../memory/folio.ts";
+import { folioGet, folioPut } from "../../memory/folio-ref.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { listAddTail } from "../../memory/page-list.ts";
 import { smallMemory } from "../../memory/small-memory.ts";
@@ -77,5 +78,19 @@ test("what is left is freed, and the highest frame of it told", () => {
     assert.equal(pool.release(), highest);
     assert.equal(mem.zones[0].freePages, free);
     assert.equal(pool.count, 0);
+  }
+});
+
+test("what somebody else holds when it comes back is theirs to free", () => {
+  for (const release of ["6.1", "6.18"] as const) {
+    const { mem, pool, free } = filledPool(release);
+    const folio = pool.take(0);
+    assert.ok(folio !== null);
+    folioGet(mem, folio);
+    pool.giveBack(folio);
+    pool.release();
+    assert.equal(mem.refcount[folio], 1, release);
+    folioPut(mem, folio);
+    assert.equal(mem.zones[0].freePages, free, release);
   }
 });

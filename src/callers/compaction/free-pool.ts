@@ -138,9 +138,11 @@ class BlocksByOrder implements FreePool {
 
   giveBack(folio: Folio): void {
     const { mem } = this;
+    assert(mem.refcount[folio] > 0, "a folio comes back that nobody holds:", folio);
+    // Who found it by its frame number holds it, and frees it in the end. Linux: compaction_free().
+    if (--mem.refcount[folio] > 0) return;
     const order = folioOrder(mem, folio);
     if (order > 0) unprepCompound(mem, folio);
-    mem.refcount[folio] = 0;
     this.put(folio, order);
     this.count += 1 << order;
   }
