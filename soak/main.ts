@@ -17,6 +17,17 @@ interface Options {
   readonly json: boolean;
 }
 
+const HELP = `usage: npm run soak -- [--minutes N] [--seed S] [--round R] [--json]
+
+Machines under load, one after the other: every byte against a shadow, the whole machine checked
+throughout, and how often each outcome and each refusal occurred.
+
+  --minutes N   for how long, 1 by default; a round that has begun is ended
+  --seed S      what everything follows from, 1 by default
+  --round R     that round alone, as a failure names it
+  --json        one JSON object instead of the table
+`;
+
 const options = readArguments();
 const outcomes = new Outcomes();
 const started = performance.now();
@@ -74,9 +85,14 @@ function readArguments(): Options {
         seed: { type: "string", default: "1" },
         round: { type: "string" },
         json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
       },
     });
-    const { minutes, seed, round, json } = values;
+    const { minutes, seed, round, json, help } = values;
+    if (help) {
+      process.stdout.write(HELP);
+      process.exit(0);
+    }
     return {
       minutes: readNumber("--minutes", minutes),
       seed: readNumber("--seed", seed),

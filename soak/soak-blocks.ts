@@ -8,29 +8,26 @@
 import { assert } from "../src/base/assert.ts";
 import { mix32 } from "../src/base/random.ts";
 import { PAGE_SIZE } from "../src/memory/constants.ts";
-import { folioLock, folioUnlock } from "../src/memory/folio-lock.ts";
-import { folioPut } from "../src/memory/folio-ref.ts";
 import { PAGE_WORDS } from "../src/memory/frames.ts";
-import type { Pfn } from "../src/memory/memmap.ts";
+import type { Folio, Pfn } from "../src/memory/memmap.ts";
 import { PG } from "../src/memory/page-flags.ts";
 import { bufferMigrateFolioNorefs } from "../src/migrate/buffer-callbacks.ts";
 import type { AddressSpace } from "../src/pagecache/address-space.ts";
 import { bread, openBlkdev } from "../src/pagecache/blkdev.ts";
-import type { BufferHead } from "../src/pagecache/buffers/buffer-head.ts";
+import { BH, type BufferHead } from "../src/pagecache/buffers/buffer-head.ts";
 import { markBufferDirty } from "../src/pagecache/buffers/dirty-buffers.ts";
+import { folioBuffers } from "../src/pagecache/buffers/folio-buffers.ts";
 import { writeDirtyBuffer } from "../src/pagecache/buffers/write-buffers.ts";
 import {
   type BlockDevice,
   MemoryDevice,
   SlowDevice,
 } from "../src/pagecache/device/block-device.ts";
-import { filemapGetFolio } from "../src/pagecache/page-cache.ts";
-import { isInFile } from "../src/pagecache/read.ts";
 import { punchHole } from "../src/pagecache/truncate.ts";
-import { folioClearDirtyForIo } from "../src/pagecache/writeback.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
 import { Shadow } from "./shadow.ts";
 import type { Owner, World } from "./world.ts";
+import { writeOut } from "./write-out.ts";
 
 const PAGES = 16;
 const BLOCK_BYTES = 1024;
@@ -125,36 +122,32 @@ export class SoakBlocks implements Owner {
       yield* punchHole(mem, this.mapping, 0, PAGES * PAGE_SIZE);
       return "again";
     }
-    const folio = yield* filemapGetFolio(mem, this.mapping, random.below(PAGES));
-    if (folio === null) return "again";
-    this.world.hold(folio, 1);
-    yield* folioLock(mem, folio);
-    const isReady = isInFile(mem, this.mapping, folio) && (mem.flags[folio] & PG.writeback) === 0;
-    const { writepage } = this.mapping.ops;
-    assert(writepage !== undefined, "a device that cannot be written:", this.name);
-    if (isReady && (yield* folioClearDirtyForIo(mem, this.mapping, folio))) {
-      yield* writepage(mem, this.mapping, folio);
-    } else {
-      folioUnlock(mem, folio);
-    }
-    this.world.hold(folio, -1);
-    folioPut(mem, folio);
+    yield* writeOut(this.world, this.mapping, random.below(PAGES));
     return "again";
   }
 
+  /** Each block is right where it is newest: in its buffer or its page, else on the device. */
   verify(): void {
     if (this.kind === "scratch") return;
     const { mem } = this.world;
-    for (let page = 0; page < PAGES; page++) {
-      const folio = this.mapping.folios.load(page);
-      const inCache = folio !== null && (mem.flags[folio] & PG.uptodate) !== 0;
-      const onDisk = {
-        readWord: (_: Pfn, word: number) => this.disk.readWord(page * PAGE_WORDS + word),
-      };
-      const at = inCache ? folio : (0 as Pfn);
-      const word = this.shadow.differsAt(page, inCache ? mem.frames : onDisk, at);
-      assert(word === -1 || !inCache, `${this.name}: page ${page} differs at word`, word);
+    for (let word = 0; word < PAGES * PAGE_WORDS; word++) {
+      const [page, inPage] = [Math.floor(word / PAGE_WORDS), word % PAGE_WORDS];
+      const folio = this.cached(page, Math.floor(inPage / BLOCK_WORDS));
+      const isCached = folio !== null;
+      const found = isCached ? mem.frames.readWord(folio, inPage) : this.disk.readWord(word);
+      const where = isCached ? "in the cache" : "on the device";
+      const isRight = found === this.shadow.read(page, inPage);
+      assert(isRight, `${this.name}: page ${page} differs ${where} at word`, inPage);
     }
+  }
+
+  /** The page's folio if it has the block's bytes, or null. */
+  private cached(page: number, block: number): Folio | null {
+    const { mem } = this.world;
+    const folio = this.mapping.folios.load(page);
+    if (folio === null || (mem.flags[folio] & PG.uptodate) !== 0) return folio;
+    const bh = folioBuffers(mem, this.mapping.buffers, folio)?.ring()[block];
+    return bh !== undefined && (bh.state & BH.uptodate) !== 0 ? folio : null;
   }
 
   leave(): void {}

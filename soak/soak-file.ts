@@ -6,20 +6,16 @@
  */
 import { assert } from "../src/base/assert.ts";
 import { mix32 } from "../src/base/random.ts";
-import { folioLock, folioUnlock } from "../src/memory/folio-lock.ts";
-import { folioPut } from "../src/memory/folio-ref.ts";
 import { PAGE_WORDS } from "../src/memory/frames.ts";
 import type { Pfn } from "../src/memory/memmap.ts";
 import { PG } from "../src/memory/page-flags.ts";
 import type { AddressSpace, AddressSpaceOperations } from "../src/pagecache/address-space.ts";
 import { MemoryDevice, SlowDevice } from "../src/pagecache/device/block-device.ts";
-import { filemapGetFolio } from "../src/pagecache/page-cache.ts";
-import { isInFile } from "../src/pagecache/read.ts";
 import { smallFile } from "../src/pagecache/small-file.ts";
-import { folioClearDirtyForIo } from "../src/pagecache/writeback.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
 import { Shadow } from "./shadow.ts";
 import type { Owner, World } from "./world.ts";
+import { writeOut } from "./write-out.ts";
 
 /** Nanoseconds that a request takes: an operation goes on for many steps meanwhile. */
 const LATENCY_MAX = 400;
@@ -66,22 +62,9 @@ export class SoakFile implements Owner {
 
   /** Writes one page out, as the flusher does. */
   private *writeSome(): Blocking<"again"> {
-    const { mem, random } = this.world;
+    const { random } = this.world;
     for (let at = random.below(60); at > 0; at--) yield "flusher-waits";
-    const folio = yield* filemapGetFolio(mem, this.mapping, random.below(this.pages));
-    if (folio === null) return "again";
-    this.world.hold(folio, 1);
-    yield* folioLock(mem, folio);
-    const isReady = isInFile(mem, this.mapping, folio) && (mem.flags[folio] & PG.writeback) === 0;
-    const { writepage } = this.mapping.ops;
-    assert(writepage !== undefined, "a file that cannot be written:", this.name);
-    if (isReady && (yield* folioClearDirtyForIo(mem, this.mapping, folio))) {
-      yield* writepage(mem, this.mapping, folio);
-    } else {
-      folioUnlock(mem, folio);
-    }
-    this.world.hold(folio, -1);
-    folioPut(mem, folio);
+    yield* writeOut(this.world, this.mapping, random.below(this.pages));
     return "again";
   }
 

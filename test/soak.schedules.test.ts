@@ -55,6 +55,22 @@ test("one wrong word in one page is seen", () => {
   assert.throws(() => world.check(), /page \d+ differs at word 1023/);
 });
 
+test("one wrong word in one block of a device is seen", () => {
+  const { world } = loaded();
+  const { mem, vm } = world;
+  const device = vm.cache.mappings.find(({ name }) => name === "blocks (moves)");
+  assert.ok(device !== undefined);
+  let changed = 0;
+  device.folios.forEach((_, folio) => {
+    for (let word = 0; word < 1024; word++) {
+      mem.frames.writeWord(folio, word, mem.frames.readWord(folio, word) ^ 1);
+    }
+    changed++;
+  });
+  assert.ok(changed > 0, "a page of the device is cached");
+  assert.throws(() => world.check(), /blocks \(moves\): page \d+ differs in the cache at word/);
+});
+
 test("a reference that nobody holds is seen", () => {
   const { world } = loaded();
   world.mem.refcount[someUserPage(world)]++;
