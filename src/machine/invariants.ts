@@ -20,6 +20,7 @@ import { folioTestHugetlb } from "../vm/hugetlb/folio-state.ts";
 import { NO_ENTRY } from "../vm/page-tables.ts";
 import { PTE, PTE_MIGRATION } from "../vm/pte.ts";
 import { HUGETLB_INVARIANTS } from "./invariants-hugetlb.ts";
+import { ISOLATED_INVARIANTS } from "./invariants-isolated.ts";
 import { checkKsm } from "./invariants-ksm.ts";
 import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import { checkMovable, driverReferences } from "./invariants-movable.ts";
@@ -32,6 +33,7 @@ import type { Machine } from "./machine.ts";
 export function checkInvariants(machine: Machine): void {
   const rules = [
     ...INVARIANTS,
+    ...ISOLATED_INVARIANTS,
     ...LARGE_INVARIANTS,
     ...SWAP_INVARIANTS,
     ...HUGETLB_INVARIANTS,

@@ -47,6 +47,8 @@ export class Machine {
   readonly kcompactds: readonly Kcompactd[] | undefined;
   /** References held from outside, by folio. */
   readonly holds: Map<Pfn, number> = new Map();
+  /** Folios that were in a batch or isolated when a snapshot was taken: it does not say which. */
+  readonly offLru: Set<Folio> = new Set();
   /** Devices' pins, by folio. */
   readonly pins: Map<Pfn, number> = new Map();
   /** Page lists that the memory itself has; those of passing use come and go. */

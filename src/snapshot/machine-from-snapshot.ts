@@ -127,7 +127,10 @@ function finishFolio(machine: Machine, folio: Folio, options: BuildOptions): voi
   const extra = (options.refcounts?.[folio] ?? 0) - mem.refcount[folio];
   if (extra > 0) hold(machine, folio, extra);
   if ((flags & PG.mlocked) !== 0) mem.nodeOf(folio).mlockedPages += folioNrPages(mem, folio);
-  if (!isOnLru) return;
+  if (!isOnLru) {
+    if (isOwned) machine.offLru.add(folio);
+    return;
+  }
   mem.flags[folio] &= ~PG.lru;
   lruLink(mem, folio, "tail");
   // Unevictable folios are not linked; the link holds how many locked mappings there are.
