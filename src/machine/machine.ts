@@ -38,7 +38,7 @@ export class Machine {
   readonly vm: Vm;
   /** Those that calls name; a snapshot's are not told apart. */
   readonly processes: ProcessTable = new ProcessTable();
-  readonly clock: Clock = new Clock();
+  readonly clock: Clock;
   sysctl: CompactSysctl & ReclaimSysctl = {
     ...COMPACT_SYSCTL_DEFAULTS,
     ...RECLAIM_SYSCTL_DEFAULTS,
@@ -56,8 +56,14 @@ export class Machine {
   private reclaimer: Reclaimer | null = null;
 
   /** Throws an `InputError` for features that do not go together. */
-  constructor(shape: MemoryShape, frames: Frames, features: Features = ALL_FEATURES) {
+  constructor(
+    shape: MemoryShape,
+    frames: Frames,
+    features: Features = ALL_FEATURES,
+    clock: Clock = new Clock(),
+  ) {
     checkFeatures(features);
+    this.clock = clock;
     this.mem = new Memory(shape, frames);
     this.mem.features = features;
     this.vm = new Vm(this.mem);

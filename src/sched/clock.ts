@@ -29,6 +29,11 @@ export class Clock {
     this.events.splice(at, 0, event);
   }
 
+  /** Whether anything is to come. */
+  get isDue(): boolean {
+    return this.events.length > 0;
+  }
+
   /** Jumps to the next event and runs it. False when nothing is due, ever. */
   advance(): boolean {
     const event = this.events.pop();

@@ -1,0 +1,95 @@
+/**
+ * One scenario explored: the search, what it saw, and its failure in its simplest form.
+ *
+ * A search that looked at everything and never reached a state that the scenario says must be
+ * reached has failed as well: it would be green whatever the engine did.
+ */
+import { scheduleText } from "../sched/explore/schedule-text.ts";
+import {
+  type Failure,
+  SEARCH_DEFAULTS,
+  type SearchOptions,
+  search,
+} from "../sched/explore/search.ts";
+import { SHRINK_DEFAULTS, shrink } from "../sched/explore/shrink.ts";
+import { Coverage } from "./coverage.ts";
+import { programOf } from "./lab-program.ts";
+import type { Scenario } from "./scenario.ts";
+
+/** What came of it, as data. */
+export interface Exploration {
+  readonly name: string;
+  readonly verdict: "clean" | "failed";
+  readonly schedules: number;
+  readonly seconds: number;
+  /** What the search was, in words. */
+  readonly claim: string;
+  /** Whether nothing was left out. */
+  readonly complete: boolean;
+  readonly coverage: CoverageCounts;
+  readonly failure: FoundFailure | null;
+}
+
+export interface CoverageCounts {
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly states: Readonly<Record<string, number>>;
+  readonly points: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+export interface FoundFailure {
+  /** The rule that was broken, as the error says it. */
+  readonly message: string;
+  readonly error: unknown;
+  /** What `--replay` takes; "" when the search failed as a whole. */
+  readonly replay: string;
+  /** The run, to be told; null when the search failed as a whole. */
+  readonly run: Failure | null;
+}
+
+export function exploreScenario(
+  scenario: Scenario,
+  options: Partial<SearchOptions> = {},
+): Exploration {
+  const began = performance.now();
+  const coverage = new Coverage();
+  const result = search(programOf(scenario, coverage), { ...SEARCH_DEFAULTS, ...options });
+  const failure = findFailure(scenario, coverage, result.failure, result.complete);
+  return {
+    name: scenario.name,
+    verdict: failure === null ? "clean" : "failed",
+    schedules: result.schedules,
+    seconds: (performance.now() - began) / 1000,
+    claim: result.claim,
+    complete: result.complete,
+    coverage: countsOf(coverage),
+    failure,
+  };
+}
+
+function findFailure(
+  scenario: Scenario,
+  coverage: Coverage,
+  failure: Failure | null,
+  complete: boolean,
+): FoundFailure | null {
+  if (failure !== null) {
+    const run = shrink(programOf(scenario, new Coverage()), failure, SHRINK_DEFAULTS);
+    const { error } = run;
+    const message = error instanceof Error ? error.message : String(error);
+    return { message, error, replay: scheduleText(run), run };
+  }
+  const { unreached } = coverage;
+  if (!complete || unreached.length === 0) return null;
+  const message = `no schedule reached: ${unreached.join("; ")}`;
+  return { message, error: null, replay: "", run: null };
+}
+
+function countsOf({ outcomes, states, points }: Coverage): CoverageCounts {
+  return {
+    outcomes: Object.fromEntries(outcomes),
+    states: Object.fromEntries(states),
+    points: Object.fromEntries(
+      [...points].map(([task, counts]) => [task, Object.fromEntries(counts)]),
+    ),
+  };
+}

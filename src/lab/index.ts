@@ -1,0 +1,10 @@
+/**
+ * The lab: `import { scenario } from "godwit/lab"`.
+ *
+ * Scenarios are small stories on small machines; each is run under every schedule, or as many as
+ * there is time for, and a failure is told step by step. See docs/lab.md.
+ */
+export { type Exploration, exploreScenario } from "./explore-scenario.ts";
+export { CheckError, type Lab } from "./lab.ts";
+export type { LabTask } from "./lab-task.ts";
+export { isScenario, type Mutant, type Scenario, scenario } from "./scenario.ts";
