@@ -11,7 +11,7 @@ import { assertFinished } from "../run.ts";
 import type { ChoicePoints, Plan } from "./choice-points.ts";
 import { CLOCK, type Program, type Start } from "./program.ts";
 import { ABANDON, hasActor, type Moment, type Strategy } from "./strategy.ts";
-import { beginRun, takeFootprint } from "./touch.ts";
+import { beginRun, endRun, forget, takeFootprint } from "./touch.ts";
 
 /** How a run went. */
 export interface RunEnd {
@@ -86,7 +86,7 @@ class ScheduleRun {
     const { strategy, actors } = this;
     const moment = { depth: 0, enabled: 0, last: -1 };
     // What the start has touched is nobody's step.
-    takeFootprint();
+    forget();
     let looked = look(program);
     for (;;) {
       moment.enabled = enabledActors(program);
@@ -109,6 +109,7 @@ class ScheduleRun {
     }
     assertFinished(program.tasks.filter((task) => !program.isDaemon(task)));
     this.choices.actor = "end";
+    endRun();
     program.finish();
     return "finished";
   }

@@ -1,41 +1,85 @@
 /**
- * What each step of a run reads and writes, in a build that tracks it; nothing in any other build.
+ * What each step really touched: the recorder of the tracked build.
+ *
+ * In that build every read and write of shared state goes by here (`tracked/`); in others nothing
+ * does, and footprints are empty. A strategy calls `beginRun`, makes the tasks, and after each
+ * step takes what the step touched. There is one recorder, as there is one thread.
  */
+import { Footprint, strongest } from "./footprint.ts";
+import { doubled, locations } from "./locations.ts";
+import { restartNumbers } from "./numbers.ts";
 
-/** The locations that one step touched. */
-export class Footprint {
-  /** Whether one of the two writes what the other reads or writes. */
-  conflictsWith(_other: Footprint): boolean {
-    return false;
-  }
+export { Footprint } from "./footprint.ts";
+export { objectsSeen } from "./numbers.ts";
 
-  /** Without locations in objects numbered from `firstFresh` on. */
-  before(_firstFresh: number): Footprint {
-    return this;
-  }
+const LAST_STEP = 1 << 29;
+const NOTHING = new Footprint(new Int32Array(0));
 
-  /** Whether this one writes anything that `other` reads. */
-  writesWhat(_other: Footprint): boolean {
-    return false;
-  }
-}
+let tracked = false;
+let recording = false;
+/** Counts what was taken; `marks` of earlier steps are those of nobody. */
+let step = 1;
+/** For each location: the step that touched it last, and how, in the two lowest bits. */
+let marks: Int32Array = new Int32Array(1 << 12);
+/** The locations of this step. */
+let touched: Int32Array = new Int32Array(1 << 10);
+let count = 0;
 
-const NOTHING: Footprint = new Footprint();
-
-/** Forgets the numbering of objects: the next one gets number 0. */
-export function beginRun(): void {}
-
-/** The number of the next object. */
-export function objectsSeen(): number {
-  return 0;
-}
-
-/** What was touched since the last call. */
-export function takeFootprint(): Footprint {
-  return NOTHING;
-}
-
-/** Whether this build tracks. */
+/** Whether any module of this build was instrumented. */
 export function isTracked(): boolean {
-  return false;
+  return tracked;
+}
+
+/** Called by each instrumented module as it loads. */
+export function setTracked(): void {
+  tracked = true;
+}
+
+/** The next object made gets number 0; what is touched from now on is recorded. */
+export function beginRun(): void {
+  restartNumbers();
+  forget();
+  recording = true;
+}
+
+/** Records nothing until the next run begins: for checks of a machine at rest. */
+export function endRun(): void {
+  forget();
+  recording = false;
+}
+
+/** Takes what was touched since the last call, or since the run began. */
+export function takeFootprint(): Footprint {
+  if (count === 0) return NOTHING;
+  const touches = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const location = touched[i];
+    touches[i] = (location << 2) | (marks[location] & 3);
+  }
+  forget();
+  return new Footprint(touches);
+}
+
+/** Drops what was touched since the last call: cheaper than taking what nobody will look at. */
+export function forget(): void {
+  count = 0;
+  if (++step === LAST_STEP) {
+    step = 1;
+    marks.fill(0);
+  }
+}
+
+/** Notes one touch; `how` is `READ`, `ADD` or `WRITE`. */
+export function touch(object: number, key: number, how: number): void {
+  if (!recording) return;
+  const location = locations.find(object, key);
+  if (location >= marks.length) marks = doubled(marks);
+  const mark = marks[location];
+  if (mark >> 2 === step) {
+    marks[location] = (step << 2) | strongest(mark & 3, how);
+    return;
+  }
+  marks[location] = (step << 2) | how;
+  if (count === touched.length) touched = doubled(touched);
+  touched[count++] = location;
 }
