@@ -2,6 +2,7 @@
 import { assert } from "../base/assert.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import { listFirst, listIsEnd } from "../memory/page-list.ts";
+import type { SmallMemoryShape } from "../memory/small-memory.ts";
 import type {
   AddressSpace,
   AddressSpaceOperations,
@@ -25,9 +26,9 @@ export class Caller {
   readonly target: AllocTarget;
   private offset = 0;
 
-  /** The file is one without private state unless `ops` say otherwise. */
-  constructor(pageCount = 64, ops: AddressSpaceOperations = PLAIN_FILE) {
-    this.vm = smallVm({ pageCount });
+  /** So many frames, or more to say; the file has no private state unless `ops` say otherwise. */
+  constructor(shape: number | SmallMemoryShape = 64, ops: AddressSpaceOperations = PLAIN_FILE) {
+    this.vm = smallVm(typeof shape === "number" ? { pageCount: shape } : shape);
     this.mapping = this.vm.cache.createMapping("a file", ops);
     this.list = this.vm.mem.takeList();
     this.target = new AllocTarget(this.vm.mem);
