@@ -7,4 +7,5 @@
 export { type Exploration, exploreScenario } from "./explore-scenario.ts";
 export { CheckError, type Lab } from "./lab.ts";
 export type { LabTask } from "./lab-task.ts";
+export { moveFolio, moveFolioOnce } from "./move-folio.ts";
 export { isScenario, type Mutant, type Scenario, scenario } from "./scenario.ts";
