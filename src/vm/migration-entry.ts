@@ -6,7 +6,8 @@
  * the entries into mappings of the new folio, or of the same one if the move failed.
  *
  * Per entry, under the page table lock: clear and flush, harvest dirty, keep write, exclusive,
- * young, dirty, soft-dirty and uffd-wp, then mapcount down and reference put. Callers hold the
+ * young, dirty, soft-dirty and uffd-wp, then mapcount down and reference put. The entries of one
+ * folio in one page table are one step, as the lock is kept between them. Callers hold the
  * folio's lock from before the first entry is set until after the last is removed, and must look
  * at `folioMapped` themselves: success is nothing else. Linux: mm/rmap.c, mm/migrate.c, 6.1.
  */
@@ -46,10 +47,11 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
     if (skipsStacks && (vma.flags & VM.incompleteStack) !== 0) continue;
     const startVpn = vma.startVpn + (offset - vma.pgoff);
     invalidateRangeStart(vma.mm, startVpn, startVpn + pages);
+    yield "try-to-migrate-entry";
     for (let at = 0; at < pages; at++) {
+      if (at > 0 && (startVpn + at) % HUGE_PAGES === 0) yield "try-to-migrate-entry";
       if (pages > 1) at = nextMapped(vm, vma, offset, at, pages);
       if (at === pages) break;
-      yield "try-to-migrate-entry";
       const entry = rmapEntry(vma, offset + at);
       if (entry === NO_ENTRY) {
         if (at > 0 || pages !== HUGE_PAGES) continue;
@@ -135,17 +137,19 @@ export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void
     return;
   }
   for (const vma of rmapVmas(vm, dst)) {
+    const startVpn = vma.startVpn + (offset - vma.pgoff);
+    yield "remove-migration-entry";
     for (let at = 0; at < pages; at++) {
+      if (at > 0 && (startVpn + at) % HUGE_PAGES === 0) yield "remove-migration-entry";
       if (pages > 1) at = nextMapped(vm, vma, offset, at, pages);
       if (at === pages) break;
-      yield "remove-migration-entry";
       const entry = rmapEntry(vma, offset + at);
       if (entry === NO_ENTRY) {
         if (at > 0 || pages !== HUGE_PAGES) continue;
         if (removeMigrationPmd(vm, vma, src, dst)) break;
         continue;
       }
-      const vpn = vma.startVpn + (offset + at - vma.pgoff);
+      const vpn = startVpn + at;
       removeMigrationEntry(vm, vma, vpn, (src + at) as Pfn, (dst + at) as Pfn, entry);
     }
   }

@@ -183,5 +183,6 @@ export function getAnonVma(anonVma: AnonVma): void {
 
 export function putAnonVma(vm: Vm, anonVma: AnonVma): void {
   assert(anonVma.refcount > 0, "put of an anon_vma that nobody holds:", anonVma.id);
+  assert(vm.anonVmas[anonVma.id] === anonVma, "an anon_vma went under its holder:", anonVma.id);
   if (--anonVma.refcount === 0) vm.reapAnonVma(anonVma);
 }

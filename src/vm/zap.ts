@@ -41,6 +41,7 @@ export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): S
     return;
   }
   for (let vpn = startVpn; vpn < endVpn; vpn++) {
+    if (vpn === startVpn || vpn % HUGE_PAGES === 0) yield "zap-page-table";
     if (directory.findHuge(vpn) !== NO_ENTRY) {
       if (vpn === hugeStart(vpn) && vpn + HUGE_PAGES <= endVpn) {
         zapHuge(vm, vma, vpn);

@@ -159,7 +159,15 @@ export const hugetlbRaces: readonly Race[] = [
     start: moverAndWriter,
     schedules: 30,
     outcomes: ["done, wrote"],
-    mutants: [],
+    mutants: [
+      {
+        what: "a huge entry stays usable while its folio moves",
+        file: "src/vm/hugetlb/migration-entry.ts",
+        text: "const kept = migrationBits(bits, isExclusive);",
+        replacement: "const kept = migrationBits(bits, isExclusive) | bits;",
+        says: /a write is lost/,
+      },
+    ],
   },
   {
     name: "a huge page in its first fault is not moved",
@@ -183,14 +191,39 @@ export const hugetlbRaces: readonly Race[] = [
     start: moverAndSharer,
     schedules: 90,
     outcomes: ["EAGAIN, wrote", "done, wrote"],
-    mutants: [],
+    mutants: [
+      {
+        what: "a file shows another huge page though somebody is about to map the old one",
+        file: "src/migrate/hugetlb.ts",
+        text: "if (!folioRefFreeze(mem, src, expected)) {",
+        replacement: "if (!folioRefFreeze(mem, src, mem.refcount[src])) {",
+        says: /a huge page left its file/,
+      },
+      {
+        what: "a mover goes on without the lock that it did not get",
+        file: "src/migrate/hugetlb.ts",
+        text:
+          'if (patience === "tries" || mode === "async" || mode === "sync-light") return "EAGAIN";\n' +
+          "    yield* folioLock(mem, src);",
+        replacement: "",
+        says: /unlock of a folio that is not locked/,
+      },
+    ],
   },
   {
     name: "a huge page whose process exits during its move is freed once",
     start: moverAndExit,
     schedules: 30,
     outcomes: ["EBUSY, exited", "done, exited"],
-    mutants: [],
+    mutants: [
+      {
+        what: "an anon_vma goes with its last VMA, whoever relies on it",
+        file: "src/vm/vm.ts",
+        text: "if (anonVma.vmas.size === 0 && anonVma.refcount === 0) {",
+        replacement: "if (anonVma.vmas.size === 0) {",
+        says: /an anon_vma went under its holder/,
+      },
+    ],
   },
   {
     name: "a file's huge page that is truncated during its move is freed once, wherever it is",
@@ -212,6 +245,14 @@ export const hugetlbRaces: readonly Race[] = [
     start: twoMovers,
     schedules: 150,
     outcomes: ["EBUSY, done", "done, EBUSY"],
-    mutants: [],
+    mutants: [
+      {
+        what: "a huge page is isolated without a look whether somebody has it",
+        file: "src/vm/hugetlb/isolate.ts",
+        text: "if (!folioTestHugetlb(mem, folio) || !testHugetlbBit(mem, folio, HPG.migratable))",
+        replacement: "if (!folioTestHugetlb(mem, folio))",
+        says: /it can be isolated twice/,
+      },
+    ],
   },
 ];

@@ -201,7 +201,15 @@ export const ksmRaces: readonly Race[] = [
     start: mergeAndLeave,
     schedules: 20,
     outcomes: ["apart, left", "merged, left"],
-    mutants: [],
+    mutants: [
+      {
+        what: "KSM gives an item a page of a process that has begun to end meanwhile",
+        file: "src/vm/ksm/scan.ts",
+        text: 'if (outcome === "merged" && anonVma !== null && !mm.isExiting) {',
+        replacement: 'if (outcome === "merged" && anonVma !== null) {',
+        says: /1 references, 0 merged pages/,
+      },
+    ],
   },
   {
     name: "a merged page that ksmd comes by while it moves goes back to all who had it",
@@ -268,7 +276,15 @@ export const ksmRaces: readonly Race[] = [
     start: mergeAndMove,
     schedules: 50,
     outcomes: ["apart, EAGAIN", "apart, moved", "merged, EAGAIN", "merged, moved"],
-    mutants: [],
+    mutants: [
+      {
+        what: "KSM merges a page whose lock another has",
+        file: "src/vm/ksm/merge-page.ts",
+        text: 'if (!folioTrylock(mem, page)) return "EFAULT";',
+        replacement: "folioTrylock(mem, page);",
+        says: /unlock of a folio that is not locked/,
+      },
+    ],
   },
   {
     name: "a merged page that goes while another is to join it is not looked for in its frame",
@@ -305,6 +321,14 @@ export const ksmRaces: readonly Race[] = [
     start: forkAndMove,
     schedules: 20,
     outcomes: ["moved, forked"],
-    mutants: [],
+    mutants: [
+      {
+        what: "a walk looks at those forked first, and so too early for one who forks during it",
+        file: "src/vm/ksm/ksm-mappings.ts",
+        text: `["the item's process", "those forked from it"]`,
+        replacement: `["those forked from it", "the item's process"]`,
+        says: /a migration entry of an unlocked folio/,
+      },
+    ],
   },
 ];

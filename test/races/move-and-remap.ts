@@ -37,6 +37,18 @@ const LEFT_BEHIND: Mutant = {
   says: /the contents are lost/,
 };
 
+/** The new place is met before the old one, from which entries still come. */
+const JOINS_IN_FRONT: Mutant = {
+  what: "the new place stands in front of the old one in the reverse map",
+  file: "src/vm/vm.ts",
+  text: "if (vma.anonVma !== null) this.joinAnonVma(copy, vma.anonVma);\n    return copy;",
+  replacement:
+    "const others = [...(vma.anonVma?.vmas ?? [])];\n    vma.anonVma?.vmas.clear();\n" +
+    "    if (vma.anonVma !== null) this.joinAnonVma(copy, vma.anonVma);\n" +
+    "    for (const other of others) vma.anonVma?.vmas.add(other);\n    return copy;",
+  says: /a migration entry of an unlocked folio/,
+};
+
 /** The process maps the page at each of `places` in turn. */
 function remapAndMove(world: World, page: UserPage, places: readonly number[]): RaceRun {
   const { vm } = world;
@@ -131,14 +143,25 @@ export const moveAndRemapRaces: readonly Race[] = [
     start: anonymous(PLACES.slice(0, 2)),
     schedules: 700,
     outcomes: ["moved, remapped"],
-    mutants: [],
+    mutants: [JOINS_IN_FRONT],
   },
   {
     name: "a file's page whose address moves while it moves itself is found at one of both places",
     start: ofFile,
     schedules: 80,
     outcomes: ["moved, remapped"],
-    mutants: [],
+    mutants: [
+      {
+        what: "the new place stands in front of the old one in the file's reverse map",
+        file: "src/vm/vm.ts",
+        text: "insertVma(vma.mm, copy);\n    if (vma.mapping !== null)",
+        replacement:
+          "insertVma(vma.mm, copy);\n    const all = this.fileVmas[vma.mapping?.id ?? 0];\n" +
+          "    const others = [...all];\n    all.clear();\n    all.add(copy);\n" +
+          "    for (const other of others) all.add(other);\n    if (vma.mapping !== null)",
+        says: /a migration entry of an unlocked folio/,
+      },
+    ],
   },
   {
     name: "a stack that exec is moving is left alone, until it is where it stays",

@@ -13,7 +13,7 @@ import {
   type UserPage,
 } from "../../src/vm/small-vm.ts";
 import { exitMm, unmapVma, zapRange } from "../../src/vm/zap.ts";
-import type { Race, RaceRun } from "./race.ts";
+import type { Mutant, Race, RaceRun } from "./race.ts";
 import { move, World } from "./world.ts";
 
 type Leave = (world: World, page: UserPage) => Steps<void>;
@@ -31,7 +31,6 @@ function leaveAndMove(
 ): RaceRun {
   const { vm } = world;
   function* go(): Blocking<string> {
-    yield "leaver-begins";
     yield* leave(world, leaver);
     return "left";
   }
@@ -85,21 +84,29 @@ function ofFile(): RaceRun {
   return leaveAndMove(world, first, [second], unmap);
 }
 
+const LEFT_BEHIND: Mutant = {
+  what: "zapping leaves a migration entry where it is",
+  file: "src/vm/zap.ts",
+  text: "if (bits === PTE_NONE) return;\n  if ((bits & PTE.swap)",
+  replacement: "if ((bits & PTE.present) === 0) return;\n  if ((bits & PTE.swap)",
+  says: /the page is back where it was given up|release of a page table that maps a page/,
+};
+
+const TAKES_TWICE: Mutant = {
+  what: "zapping takes a mapping away for a migration entry, which has none",
+  file: "src/vm/zap.ts",
+  text: "if ((bits & PTE.present) === 0) return;\n  const folio = pageFolio",
+  replacement: "const folio = pageFolio",
+  says: /a mapping is removed that was never added/,
+};
+
 export const moveAndUnmapRaces: readonly Race[] = [
   {
     name: "a page that is zapped while it moves is freed, wherever it is by then",
     start: alone(zap),
     schedules: 36,
     outcomes: ["moved, left", "not isolated, left"],
-    mutants: [
-      {
-        what: "zapping leaves a migration entry where it is",
-        file: "src/vm/zap.ts",
-        text: "if (bits === PTE_NONE) return;",
-        replacement: "if ((bits & PTE.present) === 0) return;",
-        says: /the page is back where it was given up/,
-      },
-    ],
+    mutants: [LEFT_BEHIND],
   },
   {
     name: "an anon_vma whose last VMA goes while a page of it moves lives to the end of the move",
@@ -121,20 +128,20 @@ export const moveAndUnmapRaces: readonly Race[] = [
     start: shared(0),
     schedules: 4000,
     outcomes: ["moved, left, read 7"],
-    mutants: [],
+    mutants: [LEFT_BEHIND],
   },
   {
     name: "where the second of two processes ends while their page moves, the other keeps it",
     start: shared(1),
     schedules: 4000,
     outcomes: ["moved, left, read 7"],
-    mutants: [],
+    mutants: [TAKES_TWICE],
   },
   {
     name: "where one of two processes unmaps a file's page while it moves, the other keeps it",
     start: ofFile,
     schedules: 4000,
     outcomes: ["moved, left, read 7"],
-    mutants: [],
+    mutants: [LEFT_BEHIND, TAKES_TWICE],
   },
 ];

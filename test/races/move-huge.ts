@@ -62,7 +62,6 @@ function moveAndUnmapHalf(): RaceRun {
   const page = newPage(world);
   const middle = page.vpn + 256;
   function* unmapHalf(): Blocking<string> {
-    yield "leaver-begins";
     yield* unmapRange(vm, page.mm, middle, page.vpn + 512);
     return "left half";
   }

@@ -142,6 +142,7 @@ function* mapCached(
   const { mem } = vm;
   folioGet(mem, folio);
   yield* folioLock(mem, folio);
+  yield "hugetlb-fault-locked";
   assert(mem.mapping[folio] === mappingWord(mapping.id, 0), "a huge page left its file:", folio);
   if (isVacant(vm, vma, vpn)) mapFile(vm, vma, vpn, folio);
   folioUnlock(mem, folio);
