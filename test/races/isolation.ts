@@ -155,7 +155,7 @@ export const isolationRaces: readonly Race[] = [
         file: "src/callers/compaction/isolate-migratepages.ts",
         text: "if ((mem.flags[folio] & PG.lru) === 0 || folioNrPages(mem, folio) !== pages) {",
         replacement: "if ((mem.flags[folio] & PG.lru) === 0) {",
-        says: /pages left isolated/,
+        says: /off the LRU, counted/,
       },
       {
         what: "the scanner takes hold of a page that nobody has",
