@@ -24,6 +24,8 @@ export const directlyBelow: Readonly<Record<string, readonly string[]>> = {
   host: ["snapshot"],
   report: ["lab", "replay"],
   cli: ["report", "host"],
+  // What the package exports: a file for each entry, which re-exports and does nothing.
+  library: ["lab", "host"],
   // Not in src/ but beside it.
   web: ["report"],
 };

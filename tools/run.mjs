@@ -12,14 +12,18 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 const root = path.resolve(import.meta.dirname, "..");
-const stamp = path.join(root, "dist/.sources");
+/** What is built apart, in this order, and the note of which sources it was made from. */
+const builds = {
+  commands: { script: "tools/build/build.ts", stamp: "dist/.sources" },
+  library: { script: "tools/build/library.ts", stamp: "dist/library/.sources" },
+};
 
 const commands = {
   start: (args) => runBundle("dist/cli.js", ["start", ...args]),
   godwit: (args) => runBundle("dist/cli.js", args),
   soak: (args) => runBundle("dist/soak/main.js", args),
   bench: (args) => runBundle("dist/bench/main.js", args),
-  build,
+  build: () => Object.keys(builds).forEach(build),
   test,
 };
 
@@ -34,7 +38,7 @@ await commands[name](rest);
 
 /** In this process, so that signals, streams and the exit status are the bundle's own. */
 async function runBundle(bundle, args) {
-  buildIfStale();
+  buildIfStale("commands");
   const file = path.join(root, bundle);
   process.argv = [process.execPath, file, ...args];
   await import(pathToFileURL(file).href);
@@ -58,8 +62,9 @@ function test(patterns) {
     say("no test file has such a path");
     process.exit(2);
   }
-  // Some of them run the built command, as a user would.
-  if (files.some((file) => /^(test|src\/cli)\//.test(file))) buildIfStale();
+  // Some of them run the built command, as a user would, and some use the built package.
+  if (files.some((file) => /^(test|src\/cli)\//.test(file))) buildIfStale("commands");
+  if (files.some((file) => /^test\/package/.test(file))) buildIfStale("library");
   runTests("steps", "tsx", steps);
   runTests("plain", "./tools/build/plain-loader.mjs", plain);
 }
@@ -74,18 +79,19 @@ function runTests(build, loader, files) {
   if (status !== 0) process.exitCode = status;
 }
 
-function build() {
+function build(what) {
+  const { script, stamp } = builds[what];
   // Taken first: a source that changes during the build is newer than the build.
   const sources = describeSources();
-  const status = run(process.execPath, ["--import", "tsx", "tools/build/build.ts"], 2);
+  const status = run(process.execPath, ["--import", "tsx", script], 2);
   if (status !== 0) process.exit(status);
   writeFileSync(stamp, sources);
 }
 
-function buildIfStale() {
-  if (readIfThere(stamp) === describeSources()) return;
-  say("building: dist/ is missing or older than the sources");
-  build();
+function buildIfStale(what) {
+  if (readIfThere(builds[what].stamp) === describeSources()) return;
+  say(`building the ${what}: dist/ is missing or older than the sources`);
+  build(what);
 }
 
 /** Every file that a build may read, with its size and the time of its last change. */

@@ -76,14 +76,14 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = process.env): End
 test("the first run builds and says so on standard error, the next one is silent", () => {
   const first = run(["godwit", "look", "--json"]);
   assert.equal(first.stdout, "first look --json\n");
-  assert.match(first.stderr, /^building: .*\nbuilt dist\/cli\.js .*\n$/);
+  assert.match(first.stderr, /^building the commands: .*\nbuilt dist\/cli\.js .*\n$/);
   assert.equal(first.status, 3);
   assert.deepEqual(run(["godwit", "look", "--json"]), { ...first, stderr: "" });
 
   write("src/cli/main.ts", main("second"));
   const changed = run(["start", "--seed", "1"]);
   assert.equal(changed.stdout, "second start --seed 1\n");
-  assert.match(changed.stderr, /^building: /);
+  assert.match(changed.stderr, /^building the commands: /);
 });
 
 test("a source that is wrong ends the run with esbuild's message alone", () => {

@@ -4,7 +4,7 @@
  * Order of steps: build, check the invariants, fill, compact, check again, verify every page,
  * explain what stayed. Time is taken around the compaction alone.
  */
-import { PROFILES, type Release } from "../base/profile.ts";
+import { PROFILES, type Release, releaseFor } from "../base/profile.ts";
 import {
   compactMemory,
   compactZone,
@@ -12,14 +12,15 @@ import {
 } from "../callers/compaction/compact-zone.ts";
 import {
   COMPACT_MEMORY,
+  COMPACT_SYSCTL_DEFAULTS,
   type CompactRequest,
   type CompactSysctl,
 } from "../callers/compaction/control.ts";
 import type { VmEventName } from "../events/vmstat.ts";
 import { fillContents, type Verification, verifyContents } from "../machine/contents.ts";
+import { freeBlocksByOrder } from "../machine/free-blocks.ts";
 import { checkInvariants } from "../machine/invariants.ts";
 import type { Machine } from "../machine/machine.ts";
-import { MAX_ORDER } from "../memory/constants.ts";
 import type { Zone } from "../memory/zone.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { runToEnd } from "../sched/run.ts";
@@ -43,6 +44,20 @@ export interface CompactOptions {
   readonly pins: Int32Array | null;
   /** Called as each step begins, for progress. */
   readonly onStep?: (step: CompactStep) => void;
+}
+
+/** As for `godwit compact`: all of the memory, in real bytes, by the snapshot's own release. */
+export function compactDefaults({ kernel, pins }: Snapshot): CompactOptions {
+  return {
+    contents: "bytes",
+    seed: 1,
+    release: releaseFor(kernel),
+    mode: COMPACT_MEMORY.mode,
+    order: COMPACT_MEMORY.order,
+    sysctl: COMPACT_SYSCTL_DEFAULTS,
+    zone: null,
+    pins,
+  };
 }
 
 export type CompactStep = "build" | "fill" | "compact" | "verify" | "explain";
@@ -153,10 +168,4 @@ function* compactWanted(machine: Machine, options: CompactOptions): Blocking<Zon
     done.push(yield* compactZone(vm, wanted, request, sysctl));
   }
   return done;
-}
-
-function freeBlocksByOrder(machine: Machine): number[] {
-  return Array.from({ length: MAX_ORDER }, (_, order) =>
-    machine.mem.zones.reduce((sum, { freeBlocks }) => sum + freeBlocks[order], 0),
-  );
 }

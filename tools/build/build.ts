@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { build, type Metafile, type Plugin } from "esbuild";
+import { requireForPackages } from "./bundle.ts";
 import { plainForm } from "./plain-plugin.ts";
 import { root } from "./sources.ts";
 
@@ -17,12 +18,6 @@ const plainEntries: Record<string, string> = {
   "bench/main": "bench/main.ts",
 };
 const stepsEntries: Record<string, string> = { "soak/main": "soak/main.ts" };
-
-/** Packages that are not modules themselves ask for Node's own by `require`. */
-const requireForPackages = [
-  'import { createRequire } from "node:module";',
-  "const require = createRequire(import.meta.url);",
-];
 
 const started = performance.now();
 await rm(path.join(root, "dist"), { recursive: true, force: true });

@@ -15,7 +15,8 @@
  */
 import ts from "typescript";
 
-const PROTOCOL_TYPES: ReadonlySet<string> = new Set(["Steps", "Blocking"]);
+/** What a generator is declared to return if it is one of the protocol. */
+export const PROTOCOL_TYPES: ReadonlySet<string> = new Set(["Steps", "Blocking"]);
 
 /** Replaces the characters from `start` to `end` of the source. */
 interface Edit {

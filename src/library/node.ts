@@ -1,0 +1,6 @@
+/**
+ * `import … from "godwit/node"`: what the library does with the files of this computer.
+ *
+ * Needs Node; all other entries run in a browser as they are. Re-exports and nothing else.
+ */
+export { type OpenOptions, openSnapshot } from "../host/open-snapshot.ts";
