@@ -93,6 +93,9 @@ function visitPages(vm: Vm, seed: number, visit: (place: Place, key: number) => 
     mapping.folios.forEach((offset, folio) => {
       visitOnce((folio + (offset - vm.mem.index[folio])) as Pfn, owner, offset);
     });
+    for (const [offset, slot] of mapping.swapped ?? []) {
+      visitSlot(slot as SwapEntry, owner, offset);
+    }
   }
   let strays = 0;
   for (const mm of vm.mms) {

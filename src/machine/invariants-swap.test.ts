@@ -7,7 +7,7 @@ import { PG } from "../memory/page-flags.ts";
 import { runToEnd } from "../sched/run.ts";
 import { readUser } from "../vm/fault.ts";
 import { forkMm } from "../vm/fork.ts";
-import { anonymousPage, type UserPage } from "../vm/small-vm.ts";
+import { anonymousPage, cachedFolio, type UserPage } from "../vm/small-vm.ts";
 import { pageOut, smallSwap } from "../vm/swap/small-swap.ts";
 import type { Swap } from "../vm/swap/swap.ts";
 import type { SwapArea } from "../vm/swap/swap-area.ts";
@@ -55,6 +55,15 @@ const SLOTS: readonly Corruption[] = [
     says: /slot 1: 2 entries, counted 1/,
     corrupt: ({ machine: { vm }, out, cached }) => {
       vm.tables.set(cached.entry, vm.tables.pfn(out.entry), vm.tables.bits(out.entry));
+    },
+  },
+  {
+    what: "a page of shmem that no slot counts",
+    says: /slot 1: 2 entries, counted 1/,
+    corrupt: ({ machine: { vm } }) => {
+      const file = vm.shmem?.createFile("shm", 4096);
+      assert.ok(file !== undefined);
+      file.swapped = new Map([[0, 1]]);
     },
   },
   {
@@ -129,7 +138,20 @@ const CACHE: readonly Corruption[] = [
   },
 ];
 
-for (const [rule, corruptions] of [SLOTS, CACHE].entries()) {
+const SHMEM: readonly Corruption[] = [
+  {
+    what: "a page that its file has and swap too",
+    says: /shm page 0 is cached and in swap/,
+    corrupt: ({ machine: { vm }, shared }) => {
+      const file = vm.shmem?.createFile("shm", 4096);
+      assert.ok(file !== undefined);
+      cachedFolio(vm, file, 0, 1);
+      file.swapped = new Map([[0, vm.tables.pfn(shared.entry)]]);
+    },
+  },
+];
+
+for (const [rule, corruptions] of [SLOTS, SHMEM, CACHE].entries()) {
   for (const { what, says, corrupt } of corruptions) {
     test(`${SWAP_INVARIANTS[rule].name}: it finds ${what}`, () => {
       const scene = newScene();

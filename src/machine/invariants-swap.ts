@@ -1,5 +1,6 @@
 /**
- * What must hold of swap at rest: of slots, of the entries that name them, of the cache.
+ * What must hold of swap at rest: of slots, of what names them (page tables, files of shmem), of
+ * the cache.
  *
  * At rest nobody reads a page past the cache, so a slot is claimed by a folio or not at all.
  */
@@ -21,12 +22,16 @@ export const SWAP_INVARIANTS: readonly Invariant[] = [
     name: "a slot counts the entries that name it, and is claimed by its folio",
     check: checkSlots,
   },
+  { name: "a page of shmem is in its file or in swap", check: checkShmem },
   { name: "folios of the swap cache and their slots name each other", check: checkSwapCache },
 ];
 
 function checkSlots({ vm }: Machine): string | null {
   const named = new Map<number, number>();
   const wrong = countEntries(vm, named);
+  for (const { swapped } of vm.cache.mappings) {
+    for (const slot of swapped?.values() ?? []) named.set(slot, (named.get(slot) ?? 0) + 1);
+  }
   if (wrong !== null || vm.swap === null) return wrong;
   for (const area of vm.swap.areas) {
     if (area === null) continue;
@@ -76,6 +81,15 @@ function areaFault(swap: Swap, area: SwapArea, named: Map<number, number>): stri
   }
   if (used === area.slotsInUse) return null;
   return `${area.name}: ${used} slots in use, counted ${area.slotsInUse}`;
+}
+
+function checkShmem({ vm }: Machine): string | null {
+  for (const { name, folios, swapped } of vm.cache.mappings) {
+    for (const offset of swapped?.keys() ?? []) {
+      if (folios.load(offset) !== null) return `${name} page ${offset} is cached and in swap`;
+    }
+  }
+  return null;
 }
 
 function checkSwapCache({ mem, vm }: Machine): string | null {

@@ -16,6 +16,7 @@ import {
   type ReclaimSysctl,
 } from "../callers/reclaim/reclaimer.ts";
 import { supplyReclaim } from "../callers/reclaim/supply.ts";
+import { Shmem } from "../fs/shmem/shmem.ts";
 import { ZONE_TYPES } from "../memory/constants.ts";
 import { folioNrPages } from "../memory/folio.ts";
 import { folioPutRefs, folioUnpin } from "../memory/folio-ref.ts";
@@ -67,6 +68,7 @@ export class Machine {
     this.mem = new Memory(shape, frames);
     this.mem.features = features;
     this.vm = new Vm(this.mem);
+    this.vm.shmem = new Shmem(this.vm);
     const sysctl = (): CompactSysctl => this.sysctl;
     supplyAllocSlowPath(this.vm, sysctl);
     this.kcompactds = features.compaction

@@ -10,6 +10,7 @@ import { touchPage } from "../vm/small-vm.ts";
 import type { SwapArea } from "../vm/swap/swap-area.ts";
 import { RamSwap } from "../vm/swap/swap-device.ts";
 import { swapOff } from "../vm/swap/swap-off.ts";
+import { unmapVma } from "../vm/zap.ts";
 import { fillContents, verifyContents } from "./contents.ts";
 import { checkInvariants } from "./invariants.ts";
 import type { Machine } from "./machine.ts";
@@ -90,5 +91,40 @@ test("swapoff without the pages to read into, or with one lost, leaves the area 
   device.submit = submit;
   checkInvariants(machine);
   assert.equal(typeof runToEnd(readUser(vm, mm, vma.endVpn - 1, 0)), "number");
+  teardown(machine);
+});
+
+test("shared memory goes by way of reclaim too, and nothing of it is left with its last process", () => {
+  const scene = newScene();
+  const { machine, mm, fast, slow } = scene;
+  const { mem, vm } = machine;
+  const shared = vm.mapSharedAnonymous(mm, mm.freeRange(6));
+  for (let at = 0; at < 6; at++) touchPage(vm, shared, shared.startVpn + at, at);
+  const filled = fillContents(machine, SEED);
+  const advise = (): unknown =>
+    runToEnd(madvise(vm, mm, shared.startVpn, shared.endVpn, "MADV_PAGEOUT"));
+  advise();
+  assert.equal(shared.mapping?.swapped?.size, 6);
+  checkInvariants(machine);
+  assert.deepEqual(verifyContents(machine, SEED, filled), { pages: PAGES + 6, mismatched: 0 });
+  for (let at = 0; at < 3; at++) runToEnd(readUser(vm, mm, shared.startVpn + at, 0));
+  assert.deepEqual(verifyContents(machine, SEED, filled), { pages: PAGES + 6, mismatched: 0 });
+  checkInvariants(machine);
+  runToEnd(unmapVma(vm, shared));
+  assert.deepEqual([fast.slotsInUse, slow.slotsInUse, mem.nodes[0].shmemPages], [0, 0, 0]);
+  teardown(machine);
+});
+
+test("teardown gives back the slots of files that nobody maps", () => {
+  const { machine, mm } = newScene();
+  const { vm } = machine;
+  const file = vm.shmem?.createFile("tmpfs", 4096);
+  assert.ok(file !== undefined);
+  const vma = vm.mapFile(mm, { ...mm.freeRange(1), pgoff: 0 }, file);
+  touchPage(vm, vma, vma.startVpn, 1);
+  runToEnd(madvise(vm, mm, vma.startVpn, vma.endVpn, "MADV_PAGEOUT"));
+  runToEnd(unmapVma(vm, vma));
+  assert.equal(file.swapped?.size, 1);
+  checkInvariants(machine);
   teardown(machine);
 });

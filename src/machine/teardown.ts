@@ -29,7 +29,8 @@ import { disableHugetlb, hstateOf } from "../vm/hugetlb/enable.ts";
 import { truncateHugetlbFile } from "../vm/hugetlb/file.ts";
 import { forgetLeaving, getKsmFolio } from "../vm/ksm/stable-tree.ts";
 import type { Swap } from "../vm/swap/swap.ts";
-import { folioFreeSwap } from "../vm/swap/swap-cache.ts";
+import { folioFreeSwap, freeSwapAndCache } from "../vm/swap/swap-cache.ts";
+import type { SwapEntry } from "../vm/swap/swap-entry.ts";
 import { exitMm } from "../vm/zap.ts";
 import type { Machine } from "./machine.ts";
 
@@ -77,6 +78,11 @@ function dropFile(machine: Machine, mapping: AddressSpace): void {
     folioUnlock(mem, folio);
     folioPut(mem, folio);
   });
+  for (const slot of mapping.swapped?.values() ?? []) {
+    assert(machine.vm.swap !== null, "a page in swap on a machine without:", mapping.name);
+    freeSwapAndCache(machine.vm.swap, slot as SwapEntry);
+  }
+  mapping.swapped?.clear();
   assert(mapping.folios.pageCount === 0, "pages left in a file at teardown:", mapping.name);
 }
 

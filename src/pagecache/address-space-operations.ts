@@ -10,6 +10,8 @@
  * | readahead          | each held               | given up, then or later| yes                 |
  * | writeBegin         | none                    | held                   | yes                 |
  * | writeEnd           | held                    | given up               | yes                 |
+ * | fault              | none                    | held                   | yes                 |
+ * | truncateRange      | none                    | none                   | yes                 |
  * | pageMkwrite        | none, a reference       | held, if "locked"      | yes                 |
  * | invalidateFolio    | held                    | held                   | yes (buffers)       |
  * | releaseFolio       | held                    | held                   | spins only          |
@@ -99,6 +101,26 @@ export interface AddressSpaceOperations {
     posBytes: number,
     lengthBytes: number,
     folio: Folio,
+  ) => Blocking<void>;
+  /**
+   * The folio with the page at an offset, uptodate, locked and held; or why there is none. Missing:
+   * `filemapFault`. Linux: `fault` of `struct vm_operations_struct`.
+   */
+  readonly fault?: (
+    mem: Memory,
+    mapping: AddressSpace,
+    offset: number,
+  ) => Blocking<Folio | "SIGBUS">;
+  /**
+   * Gives up the pages of a stretch of bytes, wherever they are, and zeroes parts of pages. For
+   * owners whose pages may be elsewhere than in the cache. Missing: `truncateInodePages`, with
+   * parts zeroed by a write. Linux: `shmem_truncate_range()`.
+   */
+  readonly truncateRange?: (
+    mem: Memory,
+    mapping: AddressSpace,
+    startBytes: number,
+    endBytes: number,
   ) => Blocking<void>;
   /**
    * A process is about to write to a page that it maps, which must be made ready: "locked" and

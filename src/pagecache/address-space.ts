@@ -87,6 +87,13 @@ export class AddressSpace {
   readonly faultReadahead: FileReadahead;
   /** By page offset, what evicted pages left for their return; null while there is nothing. */
   shadows: Map<number, number> | null = null;
+  /**
+   * By page offset, the slots of pages that are in swap and not here: entries of swap, of shmem
+   * alone. Null while there has been none. Linux: value entries of `i_pages`.
+   */
+  swapped: Map<number, number> | null = null;
+  /** It has no name: when nobody maps it any more it goes. Linux: `i_nlink` is 0. */
+  isUnlinked = false;
   /** Where a background writeback goes on. Linux: `writeback_index`. */
   writebackIndex = 0;
 

@@ -32,7 +32,7 @@ export function* filemapNewFolio(
   const folio = yield* folioAllocGfp(mem, request);
   if (folio === null) return "ENOMEM";
   yield "new-folio-allocated";
-  if (mapping.folios.find(offset, offset + (1 << order) - 1) !== null) {
+  if (!isVacant(mapping, offset, offset + (1 << order) - 1)) {
     folioPut(mem, folio);
     return "EEXIST";
   }
@@ -41,6 +41,15 @@ export function* filemapNewFolio(
   filemapAddFolio(mem, mapping, folio, offset);
   folioAddLru(mem, folio);
   return folio;
+}
+
+/** No page from `first` to `last` is in the cache, or in swap. */
+function isVacant({ folios, swapped }: AddressSpace, first: number, last: number): boolean {
+  if (folios.find(first, last) !== null) return false;
+  if (swapped === null || swapped.size === 0) return true;
+  if (first === last) return !swapped.has(first);
+  for (const offset of swapped.keys()) if (first <= offset && offset <= last) return false;
+  return true;
 }
 
 /** No page of a file lies behind it. */

@@ -36,7 +36,7 @@ function* truncateSetsize(mem: Memory, mapping: AddressSpace, sizeBytes: number)
   const { mappers } = mapping;
   yield "truncate-size-set";
   if (mappers !== null) yield* mappers.unmapMappingRange(mapping, first, LAST_OFFSET, "all");
-  yield* truncateInodePages(mem, mapping, sizeBytes, (LAST_OFFSET + 1) * PAGE_SIZE);
+  yield* truncateRange(mem, mapping, sizeBytes, (LAST_OFFSET + 1) * PAGE_SIZE);
   if (mappers !== null) yield* mappers.unmapMappingRange(mapping, first, LAST_OFFSET, "all");
 }
 
@@ -82,7 +82,7 @@ function* zeroPart(
   endBytes: number,
 ): Blocking<"done" | WriteError> {
   const end = Math.min(endBytes, mapping.sizeBytes);
-  if (startBytes >= end) return "done";
+  if (startBytes >= end || mapping.ops.truncateRange !== undefined) return "done";
   const zeros = new Int32Array((end - startBytes) / 4);
   const written = yield* genericPerformWrite(mem, mapping, startBytes, zeros);
   return typeof written === "string" ? written : "done";
@@ -100,7 +100,18 @@ function* removeHole(
   if (mappers !== null && first <= last) {
     yield* mappers.unmapMappingRange(mapping, first, last, "cached");
   }
-  yield* truncateInodePages(mem, mapping, startBytes, endBytes);
+  yield* truncateRange(mem, mapping, startBytes, endBytes);
+}
+
+/** By way of the owner, if it has one of its own. */
+function* truncateRange(
+  mem: Memory,
+  mapping: AddressSpace,
+  startBytes: number,
+  endBytes: number,
+): Blocking<void> {
+  const { truncateRange: truncate = truncateInodePages } = mapping.ops;
+  yield* truncate(mem, mapping, startBytes, endBytes);
 }
 
 /** Takes every page of a stretch of bytes out; zeroes parts. `truncate_inode_pages_range()`. */
@@ -126,7 +137,7 @@ function* truncateInodePages(
 }
 
 /** All of a locked folio, or the part of it that is in the stretch. */
-function* truncateFolio(
+export function* truncateFolio(
   mem: Memory,
   mapping: AddressSpace,
   folio: Folio,

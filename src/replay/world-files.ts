@@ -2,36 +2,25 @@
  * Files of a call's world: of tmpfs, written on a node, mapped and used by its processes.
  *
  * Pages that a record says were written are put into the cache on the node that it names, as a
- * write under MPOL_BIND does; all else goes by faults. There is no swap behind this tmpfs: what is
- * not in its cache is a hole, which a fault fills with zeroes.
+ * write under MPOL_BIND does; all else goes by faults.
  */
 import { assert } from "../base/assert.ts";
-import { readHole } from "../fs/read-hole.ts";
 import { PAGE_SIZE } from "../memory/constants.ts";
 import { folioPut } from "../memory/folio-ref.ts";
 import { folioAddLru } from "../memory/lru.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
-import { migrateFolio } from "../migrate/callbacks.ts";
-import { type AddressSpace, type AddressSpaceOperations, AS } from "../pagecache/address-space.ts";
-import { noopDirtyFolio } from "../pagecache/mark-dirty.ts";
+import { type AddressSpace, AS } from "../pagecache/address-space.ts";
 import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { userPage } from "../vm/fault.ts";
 import type { Mm } from "../vm/mm.ts";
 import type { Vm } from "../vm/vm.ts";
 
-const TMPFS_AOPS: AddressSpaceOperations = {
-  migrateFolio,
-  dirtyFolio: noopDirtyFolio,
-  readFolio: readHole,
-};
-
 /** A file of tmpfs of so many pages, none of which is there. */
-export function createTmpfsFile({ cache }: Vm, pages: number): AddressSpace {
-  // A fault on a hole makes that page and no other.
-  const traits = { flags: AS.swapBacked, sizeBytes: pages * PAGE_SIZE, readaheadPages: 0 };
-  return cache.createMapping("tmpfs", TMPFS_AOPS, traits);
+export function createTmpfsFile({ shmem }: Vm, pages: number): AddressSpace {
+  assert(shmem !== null, "a file of tmpfs on a machine without shmem of pages", pages);
+  return shmem.createFile("tmpfs", pages * PAGE_SIZE);
 }
 
 /** Puts new pages at every offset below `pages` into a file, as a write on that node does. */

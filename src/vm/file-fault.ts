@@ -13,6 +13,7 @@ import { folioLock, folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut, folioTryGet } from "../memory/folio-ref.ts";
 import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
 import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
@@ -52,6 +53,16 @@ export function* fileFault(
     : yield* cowFault(vm, vma, mapping, vpn);
 }
 
+/** The folio with the page at `offset`, from the owner. Linux: `__do_fault()`. */
+export function* faultFolio(
+  mem: Memory,
+  mapping: AddressSpace,
+  offset: number,
+): Blocking<Folio | "SIGBUS"> {
+  const { fault = filemapFault } = mapping.ops;
+  return yield* fault(mem, mapping, offset);
+}
+
 /** Linux: `do_read_fault()`. */
 function* readFault(
   vm: Vm,
@@ -61,7 +72,7 @@ function* readFault(
 ): Blocking<FileFaultOutcome> {
   const { mem } = vm;
   const offset = offsetOf(vma, vpn);
-  const folio = yield* filemapFault(mem, mapping, offset);
+  const folio = yield* faultFolio(mem, mapping, offset);
   if (folio === "SIGBUS") return folio;
   const page = pageAt(vm, folio, offset);
   const entry = emptyEntry(vm, vma, vpn);
@@ -81,7 +92,7 @@ function* sharedFault(
   const { mem } = vm;
   const { pageMkwrite } = mapping.ops;
   const offset = offsetOf(vma, vpn);
-  const folio = yield* filemapFault(mem, mapping, offset);
+  const folio = yield* faultFolio(mem, mapping, offset);
   if (folio === "SIGBUS") return folio;
   if (pageMkwrite !== undefined) {
     folioUnlock(mem, folio);
@@ -113,7 +124,7 @@ function* cowFault(
   const near = mem.nodeOfCpu[mem.cpu];
   const copy = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
   if (copy === null) return "SIGBUS";
-  const folio = yield* filemapFault(mem, mapping, offset);
+  const folio = yield* faultFolio(mem, mapping, offset);
   if (folio === "SIGBUS") {
     folioPut(mem, copy);
     return folio;

@@ -5,6 +5,7 @@
  * address space's. Functions of this room and of those above take a `Vm` first.
  */
 import { assert } from "../base/assert.ts";
+import { PAGE_SIZE } from "../memory/constants.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
@@ -18,6 +19,7 @@ import type { Hstate } from "./hugetlb/hstate.ts";
 import { Ksm } from "./ksm/ksm.ts";
 import { AnonVma, type DriverMapping, Mm, VM, Vma, type VmaRange } from "./mm.ts";
 import { HUGE_PAGES, PageTables } from "./page-tables.ts";
+import type { SharedMemory } from "./shared-memory.ts";
 import type { Swap } from "./swap/swap.ts";
 
 /** Linux: /sys/kernel/mm/transparent_hugepage. */
@@ -43,6 +45,8 @@ export class Vm {
 
   /** Null on a machine that has never had a swap area. */
   swap: Swap | null = null;
+  /** Whose files shared anonymous memory is; supplied from above. */
+  shmem: SharedMemory | null = null;
 
   /** Moves what may not be pinned for long out of the way; null where everything may. */
   longtermPin: LongtermPin | null = null;
@@ -85,6 +89,19 @@ export class Vm {
     insertVma(mm, vma);
     this.joinAnonVma(vma, this.createAnonVma());
     return vma;
+  }
+
+  /**
+   * Maps anonymous memory that forks share: a file without a name, which goes with its last VMA.
+   *
+   * Linux: `mmap(MAP_SHARED | MAP_ANONYMOUS)`, `shmem_zero_setup()`.
+   */
+  mapSharedAnonymous(mm: Mm, range: VmaRange, flags: number = VM.read | VM.write): Vma {
+    assert(this.shmem !== null, "shared memory on a machine without shmem:", range.startVpn);
+    const pages = range.endVpn - range.startVpn;
+    const mapping = this.shmem.createFile("/dev/zero", pages * PAGE_SIZE);
+    mapping.isUnlinked = true;
+    return this.mapFile(mm, { ...range, pgoff: 0 }, mapping, flags);
   }
 
   /** Maps a file, shared. */

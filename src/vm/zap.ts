@@ -14,7 +14,8 @@ import { folioTestAnon } from "../memory/mapping-word.ts";
 import { type Folio, setFlag } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
 import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
-import type { Steps } from "../sched/blocking.ts";
+import { truncateFile } from "../pagecache/truncate.ts";
+import type { Blocking, Steps } from "../sched/blocking.ts";
 import { splitHugePmd } from "./huge/split-pmd.ts";
 import { mmPutHugeZeroPage } from "./huge/zero-page.ts";
 import { closeHugetlbVma } from "./hugetlb/map.ts";
@@ -56,20 +57,24 @@ export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): S
   invalidateRangeEnd(vma.mm, startVpn, endVpn);
 }
 
-/** Unmaps a whole VMA. Linux: `munmap()`. */
-export function* unmapVma(vm: Vm, vma: Vma): Steps<void> {
+/** Unmaps a whole VMA; a file without a name goes with its last. Linux: `munmap()`. */
+export function* unmapVma(vm: Vm, vma: Vma): Blocking<void> {
   yield* zapRange(vm, vma, vma.startVpn, vma.endVpn);
   if ((vma.flags & VM.hugetlb) !== 0) closeHugetlbVma(vm, vma);
   vm.dropVma(vma);
+  const { mapping } = vma;
+  if (mapping === null || !mapping.isUnlinked || vm.fileVmas[mapping.id].size > 0) return;
+  // Waits for whoever has a folio's lock. Linux: `shmem_evict_inode()`.
+  yield* truncateFile(vm.mem, mapping, 0);
 }
 
 /** Unmaps a stretch of virtual pages, of as many VMAs as it touches. Linux: `do_munmap()`. */
-export function* unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): Steps<void> {
+export function* unmapRange(vm: Vm, mm: Mm, startVpn: number, endVpn: number): Blocking<void> {
   for (const vma of vm.isolateVmas(mm, startVpn, endVpn)) yield* unmapVma(vm, vma);
 }
 
 /** Ends a process: every VMA, then the tables. Linux: `exit_mmap()`. */
-export function* exitMm(vm: Vm, mm: Mm): Steps<void> {
+export function* exitMm(vm: Vm, mm: Mm): Blocking<void> {
   mm.isExiting = true;
   ksmExit(vm, mm);
   while (mm.vmas.length > 0) yield* unmapVma(vm, mm.vmas[mm.vmas.length - 1]);

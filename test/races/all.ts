@@ -20,6 +20,7 @@ import { moveHugeRaces } from "./move-huge.ts";
 import { moveInBatchesRaces } from "./move-in-batches.ts";
 import type { Race } from "./race.ts";
 import { reclaimRaces } from "./reclaim.ts";
+import { shmemRaces } from "./shmem.ts";
 import { staleTranslationRaces } from "./stale-translations.ts";
 import { twoMovesRaces } from "./two-moves.ts";
 
@@ -48,4 +49,5 @@ export const allRaces: readonly Race[] = [
   ...movableRaces,
   ...moveAndSwapRaces,
   ...hugetlbRaces,
+  ...shmemRaces,
 ];

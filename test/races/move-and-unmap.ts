@@ -1,7 +1,7 @@
 /** A move against a process that gives the page up: by zapping it, by unmapping, by its end. */
 import assert from "node:assert/strict";
 import { migrateFolio } from "../../src/migrate/callbacks.ts";
-import type { Blocking, Steps } from "../../src/sched/blocking.ts";
+import type { Blocking } from "../../src/sched/blocking.ts";
 import { runToEnd } from "../../src/sched/run.ts";
 import { readUser } from "../../src/vm/fault.ts";
 import { NO_ENTRY } from "../../src/vm/page-tables.ts";
@@ -16,7 +16,7 @@ import { exitMm, unmapVma, zapRange } from "../../src/vm/zap.ts";
 import type { Mutant, Race, RaceRun } from "./race.ts";
 import { move, World } from "./world.ts";
 
-type Leave = (world: World, page: UserPage) => Steps<void>;
+type Leave = (world: World, page: UserPage) => Blocking<void>;
 
 const zap: Leave = ({ vm }, { vma, vpn }) => zapRange(vm, vma, vpn, vpn + 1);
 const unmap: Leave = ({ vm }, { vma }) => unmapVma(vm, vma);

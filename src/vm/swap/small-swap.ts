@@ -9,6 +9,7 @@ import { folioMapped, folioNrPages } from "../../memory/folio.ts";
 import { folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut, folioRefFreeze, folioRefUnfreeze } from "../../memory/folio-ref.ts";
 import { folioIsolateLru, folioPutbackLru } from "../../memory/lru.ts";
+import { folioTestAnon } from "../../memory/mapping-word.ts";
 import { type Folio, type PageList, testFlag } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { listDel, listEmpty, listFirst } from "../../memory/page-list.ts";
@@ -88,25 +89,29 @@ function* writeAndRemove(vm: Vm, folio: Folio): Blocking<boolean> {
   assert(swap !== null, "no swap to page out to");
   if (testFlag(mem, folio, PG.writeback)) return false;
   const isLazyfree = !testFlag(mem, folio, PG.swapbacked);
-  if (!isLazyfree && !folioTestSwapcache(mem, folio) && !addToSwap(swap, folio)) return false;
+  const needsSlot = !isLazyfree && folioTestAnon(mem, folio) && !folioTestSwapcache(mem, folio);
+  if (needsSlot && !addToSwap(swap, folio)) return false;
   if (folioMapped(mem, folio)) yield* tryToUnmap(vm, folio);
   if (folioMapped(mem, folio)) return false;
   if (isLazyfree) return removeLazyfree(vm, folio);
-  if (testFlag(mem, folio, PG.dirty)) {
-    const { writepage } = swap.mapping.ops;
-    if (mem.refcount[folio] !== 1 + folioNrPages(mem, folio) || writepage === undefined) {
-      return false;
-    }
-    yield* folioClearDirtyForIo(mem, swap.mapping, folio);
-    yield* writepage(mem, swap.mapping, folio);
-    const isClean = (mem.flags[folio] & (PG.writeback | PG.dirty)) === 0;
-    if (!isClean || !folioTrylock(mem, folio)) return false;
-  }
+  if (testFlag(mem, folio, PG.dirty) && !(yield* writeOut(vm, folio))) return false;
   const expected = 1 + folioNrPages(mem, folio);
   if (!folioTestSwapcache(mem, folio) || !folioRefFreeze(mem, folio, expected)) return false;
   removeFromSwapCache(swap, folio, null);
   folioRefUnfreeze(mem, folio, 1);
   return true;
+}
+
+/** True if the folio is locked again, and clean: its write was over at once. */
+function* writeOut({ mem, cache }: Vm, folio: Folio): Blocking<boolean> {
+  const mapping = cache.folioMapping(folio);
+  const writepage = mapping?.ops.writepage;
+  const isAlone = mem.refcount[folio] === 1 + folioNrPages(mem, folio);
+  if (!isAlone || mapping === null || writepage === undefined) return false;
+  yield* folioClearDirtyForIo(mem, mapping, folio);
+  if ((yield* writepage(mem, mapping, folio)) === "activate") return false;
+  const isClean = (mem.flags[folio] & (PG.writeback | PG.dirty)) === 0;
+  return isClean && folioTrylock(mem, folio);
 }
 
 function removeLazyfree({ mem }: Vm, folio: Folio): boolean {

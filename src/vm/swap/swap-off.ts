@@ -2,10 +2,11 @@
  * swapoff: everything that an area holds comes back, and the area is gone.
  *
  * First nothing new may go there. Then each entry that names a slot of it is treated as a read of
- * its process would be, but leaves the page old, as nobody used it; then each folio that stands
- * for a slot gives it up, once it is written. Others may fork, exit and fault meanwhile: rounds go
- * on until no slot is in use. Without memory, or where the device lost a page, the area is opened
- * again. Linux: `swapoff(2)`, `try_to_unuse()`, mm/swapfile.c, 6.1.
+ * its process would be, but leaves the page old, as nobody used it; then shmem takes back what is
+ * its; then each folio that stands for a slot gives it up, once it is written. Others may fork,
+ * exit and fault meanwhile: rounds go on until no slot is in use. Without memory, or where the
+ * device lost a page, the area is opened again. Linux: `swapoff(2)`, `try_to_unuse()`,
+ * mm/swapfile.c, 6.1.
  */
 import { folioLock, folioUnlock, folioWaitWriteback } from "../../memory/folio-lock.ts";
 import { folioPut, folioTryGet } from "../../memory/folio-ref.ts";
@@ -32,6 +33,11 @@ export function* swapOff(vm: Vm, swap: Swap, area: SwapArea): Blocking<"done" | 
         swap.makeAvailable(area);
         return "ENOMEM";
       }
+    }
+    const { shmem } = vm;
+    if (shmem !== null && (yield* shmem.unuse(area)) === "ENOMEM") {
+      swap.makeAvailable(area);
+      return "ENOMEM";
     }
     yield* emptyCache(swap, area);
   }
