@@ -6,9 +6,15 @@
  */
 export class InputError extends Error {
   override readonly name = "InputError";
+  /** A file, a flag or a line: whatever the reader would go and look at. */
+  readonly place: string;
+  readonly found: string;
+  readonly expected: string;
 
-  /** `place` is a file, a flag or a line: whatever the reader would go and look at. */
   constructor(place: string, found: string, expected: string) {
     super(`${place}: found ${found}, expected ${expected}`);
+    this.place = place;
+    this.found = found;
+    this.expected = expected;
   }
 }

@@ -16,6 +16,10 @@ export const COMMANDS: CommandTable = {
     summary: "compact a snapshot's memory and prove that nothing was lost",
     load: async () => (await import("./compact.ts")).compact,
   },
+  explore: {
+    summary: "run scenarios under every schedule, and find the mistakes beside them",
+    load: async () => (await import("./explore.ts")).explore,
+  },
   records: {
     summary: "replay what a real kernel was recorded doing, and compare",
     load: async () => (await import("./records.ts")).records,

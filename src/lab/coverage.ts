@@ -12,6 +12,13 @@ export class Coverage {
   /** By task, then by point: how often the task stood there. */
   readonly points: Map<string, Map<string, number>> = new Map();
 
+  /** Another search begins. */
+  restart(): void {
+    this.outcomes.clear();
+    this.states.clear();
+    this.points.clear();
+  }
+
   expect(name: string): void {
     if (!this.states.has(name)) this.states.set(name, 0);
   }

@@ -12,9 +12,10 @@ import {
   search,
 } from "../sched/explore/search.ts";
 import { SHRINK_DEFAULTS, shrink } from "../sched/explore/shrink.ts";
-import { Coverage } from "./coverage.ts";
+import type { Coverage } from "./coverage.ts";
 import { programOf } from "./lab-program.ts";
 import type { Scenario } from "./scenario.ts";
+import { LabSession } from "./session.ts";
 
 /** What came of it, as data. */
 export interface Exploration {
@@ -51,9 +52,13 @@ export function exploreScenario(
   options: Partial<SearchOptions> = {},
 ): Exploration {
   const began = performance.now();
-  const coverage = new Coverage();
-  const result = search(programOf(scenario, coverage), { ...SEARCH_DEFAULTS, ...options });
+  const session = new LabSession();
+  const { coverage } = session;
+  const listener = { begun() {}, stepped() {}, restarted: () => coverage.restart() };
+  const wanted = { ...SEARCH_DEFAULTS, ...options };
+  const result = search(programOf(scenario, session), wanted, listener);
   const failure = findFailure(scenario, coverage, result.failure, result.complete);
+  if (failure === null) session.check();
   return {
     name: scenario.name,
     verdict: failure === null ? "clean" : "failed",
@@ -73,7 +78,7 @@ function findFailure(
   complete: boolean,
 ): FoundFailure | null {
   if (failure !== null) {
-    const run = shrink(programOf(scenario, new Coverage()), failure, SHRINK_DEFAULTS);
+    const run = shrink(programOf(scenario, new LabSession()), failure, SHRINK_DEFAULTS);
     const { error } = run;
     const message = error instanceof Error ? error.message : String(error);
     return { message, error, replay: scheduleText(run), run };

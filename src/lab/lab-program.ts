@@ -4,13 +4,13 @@
 import { assert, InvariantError } from "../base/assert.ts";
 import { CLOCK, type Program, type Start } from "../sched/explore/program.ts";
 import { Task } from "../sched/task.ts";
-import type { Coverage } from "./coverage.ts";
 import { Lab } from "./lab.ts";
 import type { Scenario } from "./scenario.ts";
+import type { LabSession } from "./session.ts";
 
-/** How runs of `scenario` begin; what they see is counted in `coverage`. */
-export function programOf(scenario: Scenario, coverage: Coverage): Start {
-  return (choices) => new LabProgram(scenario, new Lab(choices, coverage), coverage);
+/** How runs of `scenario` begin; `session` lasts over all of them. */
+export function programOf(scenario: Scenario, session: LabSession): Start {
+  return (choices) => new LabProgram(scenario, new Lab(choices, session), session);
 }
 
 /** Also what a teller looks into: the lab has the machines. */
@@ -18,12 +18,12 @@ export class LabProgram implements Program {
   readonly lab: Lab;
   readonly interrupts: boolean;
   private readonly body: Task;
-  private readonly coverage: Coverage;
+  private readonly session: LabSession;
 
-  constructor(scenario: Scenario, lab: Lab, coverage: Coverage) {
+  constructor(scenario: Scenario, lab: Lab, session: LabSession) {
     this.lab = lab;
     this.interrupts = scenario.interrupts;
-    this.coverage = coverage;
+    this.session = session;
     this.body = new Task("scenario", scenario.body(lab));
     this.runBody();
   }
@@ -43,7 +43,7 @@ export class LabProgram implements Program {
   afterStep(actor: number): void {
     const task = actor === CLOCK ? null : this.tasks[actor];
     this.lab.afterStep(task);
-    if (task !== null && task.point !== "") this.coverage.countPoint(task.name, task.point);
+    if (task !== null && task.point !== "") this.session.coverage.countPoint(task.name, task.point);
   }
 
   look(): void {

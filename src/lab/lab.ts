@@ -18,8 +18,8 @@ import { Clock } from "../sched/clock.ts";
 import type { ChoicePoints } from "../sched/explore/choice-points.ts";
 import type { Task } from "../sched/task.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
-import type { Coverage } from "./coverage.ts";
 import { LabTask } from "./lab-task.ts";
+import type { LabSession } from "./session.ts";
 
 /** A rule that the scenario states does not hold. */
 export class CheckError extends Error {
@@ -46,14 +46,15 @@ export class Lab {
   /** The body sleeps here while the tasks run. */
   readonly tasksEnded: WaitQueue = new WaitQueue("the end of all tasks");
   private readonly choices: ChoicePoints;
-  private readonly coverage: Coverage;
+  private readonly session: LabSession;
+  private keptMachines = 0;
   private readonly checked: Machine[] = [];
   private readonly daemons: Set<Task> = new Set();
   private readonly questions: { name: string; holds: () => boolean }[] = [];
 
-  constructor(choices: ChoicePoints, coverage: Coverage) {
+  constructor(choices: ChoicePoints, session: LabSession) {
     this.choices = choices;
-    this.coverage = coverage;
+    this.session = session;
   }
 
   /** A machine of 64 free frames, or what `shape` says, on the lab's clock; checked at the end. */
@@ -62,6 +63,14 @@ export class Lab {
     this.machines.push(machine);
     if (options.checked !== false) this.checked.push(machine);
     return machine;
+  }
+
+  /**
+   * The same machine in each run of a search, its columns as they were at first. For scenarios
+   * that change nothing else of it, which is checked when the search is over.
+   */
+  keptMachine(shape?: SmallMemoryShape): Machine {
+    return this.session.keep(this.keptMachines++, shape).restore();
   }
 
   /** A task that begins with `run`, or at once if that is over; must end in every schedule. */
@@ -93,13 +102,13 @@ export class Lab {
    * was complete and never saw it fails: the scenario does not test what it says.
    */
   reachable(name: string, holds: () => boolean): void {
-    this.coverage.expect(name);
+    this.session.coverage.expect(name);
     this.questions.push({ name, holds });
   }
 
   /** Counts what came of the run, in words. */
   outcome(text: string): void {
-    this.coverage.countOutcome(text);
+    this.session.coverage.countOutcome(text);
   }
 
   /** Any of `values` may be tried: one run has one of them. The first is the default. */
@@ -122,7 +131,7 @@ export class Lab {
 
   /** Asks every question. */
   look(): void {
-    for (const { name, holds } of this.questions) if (holds()) this.coverage.reached(name);
+    for (const { name, holds } of this.questions) if (holds()) this.session.coverage.reached(name);
   }
 
   /** Once the body has ended: the machines are whole, and come down without a leak. */

@@ -17,7 +17,10 @@ const plainEntries: Record<string, string> = {
   cli: "src/cli/main.ts",
   "bench/main": "bench/main.ts",
 };
-const stepsEntries: Record<string, string> = { "soak/main": "soak/main.ts" };
+const stepsEntries: Record<string, string> = {
+  "soak/main": "soak/main.ts",
+  "explore-worker": "src/host/lab/explore-worker.ts",
+};
 
 const started = performance.now();
 await rm(path.join(root, "dist"), { recursive: true, force: true });
@@ -50,6 +53,8 @@ async function bundle(
       banner: { js: ["#!/usr/bin/env node", ...requireForPackages].join("\n") },
       logLevel: "warning",
       metafile: true,
+      // Wanted by `godwit explore` alone, and not brought along.
+      external: ["esbuild", "typescript"],
       plugins,
     });
     return metafile;

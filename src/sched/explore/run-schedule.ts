@@ -27,7 +27,7 @@ export interface RunEnd {
 }
 
 /** In place of one that is thrown: everyone had their turn, and it never ended. */
-export class LivelockError extends Error {
+class LivelockError extends Error {
   override readonly name = "LivelockError";
 
   constructor(steps: number, waiting: string) {
@@ -39,6 +39,8 @@ export class LivelockError extends Error {
 export interface RunListener {
   begun(program: Program): void;
   stepped(actor: number, program: Program): void;
+  /** What was run so far is to be forgotten: another search begins, that repeats it. */
+  restarted?(): void;
 }
 
 const NOBODY: RunListener = { begun() {}, stepped() {} };
@@ -109,6 +111,7 @@ class ScheduleRun {
     }
     assertFinished(program.tasks.filter((task) => !program.isDaemon(task)));
     this.choices.actor = "end";
+    endRun();
     endRun();
     program.finish();
     return "finished";

@@ -20,6 +20,7 @@ import {
 import type { Start } from "./program.ts";
 import { type RunEnd, type RunListener, runSchedule } from "./run-schedule.ts";
 import { BoundedSearch } from "./strategies/bounded-search.ts";
+import { InOrder } from "./strategies/in-order.ts";
 import { Pct } from "./strategies/pct.ts";
 import { RandomWalk } from "./strategies/random-walk.ts";
 import { ReducedSearch } from "./strategies/reduced-search.ts";
@@ -27,7 +28,16 @@ import type { Strategy } from "./strategy.ts";
 import { isTracked } from "./touch.ts";
 
 /** How to search; `auto` is what to use when nothing is known of the program. */
-export type StrategyName = "auto" | "reduced" | "all" | "preemptions" | "pct" | "random";
+export const STRATEGY_NAMES = [
+  "auto",
+  "reduced",
+  "all",
+  "preemptions",
+  "pct",
+  "random",
+  "in-order",
+] as const;
+export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
 export interface SearchOptions {
   readonly strategy: StrategyName;
@@ -118,6 +128,7 @@ class Search {
     if (strategy === "reduced") return this.exhaust(() => new ReducedSearch(), oneOfEachKind);
     if (strategy === "all") return this.exhaust(() => new BoundedSearch(), allThereAre);
     if (strategy === "preemptions") return this.bounded(preemptions);
+    if (strategy === "in-order") return this.inOrder();
     return this.auto();
   }
 
@@ -144,10 +155,23 @@ class Search {
     return found;
   }
 
+  /** Each task to its end or its sleep before the next, without faults. */
+  private inOrder(): SearchResult {
+    const strategy = new InOrder();
+    do {
+      this.plans = 1;
+      this.run(strategy, new ChoicePoints());
+      if (this.failure !== null) return this.found();
+    } while (strategy.end());
+    const claim = `in order: ${count(this.schedules)} without preemption`;
+    return { ...this.soFar(), complete: false, claim };
+  }
+
   /** What the next search counts stands for itself: it repeats what was tried before. */
   private startOver(): void {
     this.schedules = 0;
     this.plans = 0;
+    this.listener?.restarted?.();
   }
 
   /** All schedules with few preemptions; all there are, if the bound kept none out. */

@@ -1,0 +1,106 @@
+/**
+ * Everything in a folder explored: each scenario as the engine is, and with each of its mistakes.
+ *
+ * Modules are built here, one after the other, while workers explore those that are ready.
+ */
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import type { ExploredScenario } from "../../lab/explored.ts";
+import type { SearchOptions } from "../../sched/explore/search.ts";
+import { buildScenario } from "../lab-build/build-scenario.ts";
+import { type BySearch, ExplorePool } from "./explore-pool.ts";
+import type { FoundMutant, ScenarioFile } from "./find-scenarios.ts";
+
+export interface ExploreOptions {
+  readonly search: Partial<SearchOptions>;
+  /** Of each search: after this it is ended, whatever it does. */
+  readonly maxSeconds: number;
+  readonly workers: number;
+  /** Only scenarios whose name has this in it. */
+  readonly only: string | null;
+  /** Whether mutants are tried at all. */
+  readonly mutants: boolean;
+}
+
+/** Explores `files`; `onScenario` hears of each scenario when all is known of it. */
+export async function exploreFolder(
+  files: readonly ScenarioFile[],
+  options: ExploreOptions,
+  onScenario: (explored: ExploredScenario) => void,
+): Promise<ExploredScenario[]> {
+  const explorer = new Explorer(options);
+  try {
+    const explored = files.map(async (each) => {
+      const scenarios = await explorer.exploreFile(each);
+      for (const scenario of scenarios) onScenario(scenario);
+      return scenarios;
+    });
+    return (await Promise.all(explored)).flat();
+  } finally {
+    await explorer.close();
+  }
+}
+
+class Explorer {
+  private readonly options: ExploreOptions;
+  private readonly pool: ExplorePool;
+  private lastBuild: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ExploreOptions) {
+    this.options = options;
+    this.pool = new ExplorePool(options.workers);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+  }
+
+  async exploreFile({ file, mutants }: ScenarioFile): Promise<ExploredScenario[]> {
+    const { search } = this.options;
+    const tried = this.options.mutants ? mutants : [];
+    const ofEngine = this.explore(file, null, [search]);
+    const ofMutants = tried.map(async (mutant) => ({
+      mutant,
+      // With the same search as without the mistake, and with tasks in order.
+      searches: await this.explore(file, mutant, [search, { ...search, strategy: "in-order" }]),
+    }));
+    const [[explorations], ...mutated] = await Promise.all([ofEngine, ...ofMutants]);
+    return explorations.map((fixed, at) => ({
+      file,
+      fixed,
+      mutants: mutated
+        .filter(({ mutant }) => (mutant.scenario ?? fixed.name) === fixed.name)
+        .map(({ mutant, searches: [found, inOrder] }) => ({
+          what: mutant.what,
+          source: mutant.source,
+          says: mutant.says ?? null,
+          exploration: found[at],
+          inOrder: inOrder[at],
+        })),
+    }));
+  }
+
+  private async explore(
+    file: string,
+    mutant: FoundMutant | null,
+    searches: readonly Partial<SearchOptions>[],
+  ): Promise<BySearch> {
+    const { only, maxSeconds } = this.options;
+    const module = await this.build(file, mutant);
+    try {
+      const name = mutant === null ? file : mutant.source;
+      const order = { module: pathToFileURL(module).href, job: { file, only, searches } };
+      return await this.pool.explore(order, name, maxSeconds * searches.length);
+    } finally {
+      await rm(path.dirname(module), { recursive: true, force: true });
+    }
+  }
+
+  /** One at a time, so that the first is ready soon. */
+  private async build(file: string, mutant: FoundMutant | null): Promise<string> {
+    const build = this.lastBuild.then(() => buildScenario(file, mutant === null ? {} : { mutant }));
+    this.lastBuild = build.catch(() => {});
+    return (await build).module;
+  }
+}

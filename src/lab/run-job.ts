@@ -1,0 +1,45 @@
+/**
+ * What a worker does with a module of scenarios: explore all of them, or those that are wanted.
+ *
+ * Job and answer are plain data, so that they can cross threads: results are the same for one
+ * worker and for many, because a scenario is never split.
+ */
+import { InputError } from "../base/input-error.ts";
+import type { SearchOptions } from "../sched/explore/search.ts";
+import { type Exploration, exploreScenario } from "./explore-scenario.ts";
+import { isScenario, type Scenario } from "./scenario.ts";
+
+export interface Job {
+  /** Where the scenarios come from, for messages. */
+  readonly file: string;
+  /** Only scenarios whose name has this in it. */
+  readonly only: string | null;
+  /** Each scenario is searched in each of these ways. */
+  readonly searches: readonly Partial<SearchOptions>[];
+}
+
+/**
+ * Explores the scenarios that a module exports, in the order of their declaration. Returns, for
+ * each of the searches, what came of each scenario.
+ */
+export function runJob(module: Readonly<Record<string, unknown>>, job: Job): Exploration[][] {
+  const { only, searches } = job;
+  const scenarios = scenariosOf(module, job).filter(
+    ({ name }) => only === null || name.includes(only),
+  );
+  return searches.map((options) => scenarios.map((each) => exploreScenario(each, options)));
+}
+
+/** Throws `InputError` for a module without scenarios, or with two of one name. */
+function scenariosOf(module: Readonly<Record<string, unknown>>, { file }: Job): Scenario[] {
+  const scenarios = [...new Set(Object.values(module).flat())].filter(isScenario);
+  const expected = 'a default export: scenario("what holds", function* (lab) { … })';
+  if (scenarios.length === 0) throw new InputError(file, "no scenario", expected);
+  const names = new Set<string>();
+  for (const { name } of scenarios) {
+    if (names.has(name))
+      throw new InputError(file, `two scenarios "${name}"`, "names of their own");
+    names.add(name);
+  }
+  return scenarios;
+}
