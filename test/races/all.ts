@@ -11,6 +11,7 @@ import { moveAndForkRaces } from "./move-and-fork.ts";
 import { moveAndHoldersRaces } from "./move-and-holders.ts";
 import { moveAndPinRaces } from "./move-and-pin.ts";
 import { moveAndProtectRaces } from "./move-and-protect.ts";
+import { moveAndReadRaces } from "./move-and-read.ts";
 import { moveAndRemapRaces } from "./move-and-remap.ts";
 import { moveAndSplitRaces } from "./move-and-split.ts";
 import { moveAndSwapRaces } from "./move-and-swap.ts";
@@ -45,6 +46,7 @@ export const allRaces: readonly Race[] = [
   ...moveInBatchesRaces,
   ...moveAndBuffersRaces,
   ...moveAndFileRaces,
+  ...moveAndReadRaces,
   ...moveHugeRaces,
   ...movableRaces,
   ...moveAndSwapRaces,

@@ -18,10 +18,10 @@ import type { Blocking } from "../../src/sched/blocking.ts";
 import { runToEnd } from "../../src/sched/run.ts";
 import { readUser, writeUser } from "../../src/vm/fault.ts";
 import { NO_ENTRY } from "../../src/vm/page-tables.ts";
-import { cachedFolio } from "../../src/vm/small-vm.ts";
+import { cachedFolio, mapFilePage } from "../../src/vm/small-vm.ts";
 import { PolledDevice } from "./polled-device.ts";
 import type { Mutant, Race, RaceRun } from "./race.ts";
-import { moveOnce, World } from "./world.ts";
+import { moveOnce, privateCopy, World } from "./world.ts";
 
 const OLD = 1;
 const NEW = 7;
@@ -209,6 +209,30 @@ function faultAndTruncate(kind: "shared" | "private"): () => RaceRun {
   };
 }
 
+/** A process has the page mapped, and none is in the end. */
+function truncateMappedAndMove(): RaceRun {
+  const scene = new FileScene();
+  const { vm, file, folio } = scene;
+  assert.ok(folio !== null);
+  mapFilePage(vm, file, folio);
+  scene.addMover();
+  scene.addTask("truncater", truncate(scene));
+  return scene.run(() => {
+    isGone(scene);
+    assert.equal(isMappedAnywhere(scene), false, "a page behind the file's end is mapped");
+  });
+}
+
+function truncateCopyAndMove(): RaceRun {
+  const scene = new FileScene();
+  const copy = privateCopy(scene.vm, scene.file);
+  scene.addTask("mover", moveOnce(scene, copy.folio));
+  scene.addTask("truncater", truncate(scene));
+  return scene.run(() => {
+    assert.equal(isMappedAnywhere(scene), false, "a page behind the file's end is mapped");
+  });
+}
+
 /** The page is written and its write begun, and ended, while it moves. */
 function syncAndMove(): RaceRun {
   const scene = new FileScene();
@@ -251,6 +275,37 @@ export const moveAndFileRaces: readonly Race[] = [
     schedules: 40,
     outcomes: ["EAGAIN, truncated", "moved, truncated", "not isolated, truncated"],
     mutants: [COUNT_IGNORED],
+  },
+  {
+    name: "a mapped page of a file that is truncated while it moves is gone, from the process too",
+    start: truncateMappedAndMove,
+    schedules: 500,
+    outcomes: ["EAGAIN, truncated", "moved, truncated", "not isolated, truncated"],
+    mutants: [
+      COUNT_IGNORED,
+      {
+        what: "truncate does not wait for the lock of a page",
+        file: "src/pagecache/find-folio.ts",
+        text: "yield* folioLock(mem, folio);",
+        replacement: "mem.flags[folio] |= 1;",
+        says: /removal of a folio that is not locked|unlock of a folio that is not locked/,
+      },
+    ],
+  },
+  {
+    name: "a private copy that moves while the file is cut off is not mapped in the end",
+    start: truncateCopyAndMove,
+    schedules: 1500,
+    outcomes: ["moved, truncated", "not isolated, truncated"],
+    mutants: [
+      {
+        what: "zapping leaves a migration entry where it is",
+        file: "src/vm/zap.ts",
+        text: "if (bits === PTE_NONE) return;\n  if ((bits & PTE.swap)",
+        replacement: "if ((bits & PTE.present) === 0) return;\n  if ((bits & PTE.swap)",
+        says: /a page behind the file's end is mapped/,
+      },
+    ],
   },
   {
     name: "what is written to a file while its page moves is there, dirty and marked",

@@ -26,7 +26,7 @@ import type { Mutant, Race, RaceRun } from "./race.ts";
 import { moveOnce, World } from "./world.ts";
 
 /** One batch of a list; says what became of the page, or that there was none. */
-function* reclaim({ machine }: World, lru: LruList): Blocking<string> {
+export function* reclaim({ machine }: World, lru: LruList): Blocking<string> {
   const { reclaim: reclaimer } = machine;
   const before = { ...reclaimer.outcomes };
   const sc = new ScanControl(reclaimer, {

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import type { Folio } from "../../src/memory/memmap.ts";
 import { LRU } from "../../src/memory/node.ts";
 import { listFirst, listIsEnd } from "../../src/memory/page-list.ts";
+import { migrateFolio } from "../../src/migrate/callbacks.ts";
 import { runToEnd } from "../../src/sched/run.ts";
 import { readUser } from "../../src/vm/fault.ts";
-import { anonymousPage } from "../../src/vm/small-vm.ts";
+import { anonymousPage, cachedFolio, mapFilePage } from "../../src/vm/small-vm.ts";
 import type { Race, RaceRun } from "./race.ts";
-import { move, World } from "./world.ts";
+import { move, moveOnce, privateCopy, World } from "./world.ts";
 
 /** The first folio on the LRU, as reclaim and move_pages find it: perhaps a new one. */
 function onLru({ mem }: World): Folio | null {
@@ -32,6 +33,24 @@ function start(): RaceRun {
   return { tasks: world.tasks, check, outcome: () => world.outcome() };
 }
 
+/** A private copy and the file's own page, which another process maps: one offset, one VMA. */
+function copyAndOriginal(): RaceRun {
+  const world = new World();
+  const { vm } = world;
+  const file = vm.cache.createMapping("a file", { migrateFolio });
+  const original = cachedFolio(vm, file, 0, 7);
+  const shared = mapFilePage(vm, file, original);
+  const copy = privateCopy(vm, file);
+  world.addTask("one", moveOnce(world, copy.folio));
+  world.addTask("other", moveOnce(world, original));
+  const check = (): void => {
+    assert.equal(runToEnd(readUser(vm, copy.mm, copy.vpn, 0)), 0, "the copy is lost");
+    assert.equal(runToEnd(readUser(vm, shared.mm, shared.vpn, 0)), 7, "the contents are lost");
+    world.finish();
+  };
+  return { tasks: world.tasks, check, outcome: () => world.outcome() };
+}
+
 export const twoMovesRaces: readonly Race[] = [
   {
     name: "of two moves of one folio either is first, and the other finds it moved or gone",
@@ -45,6 +64,21 @@ export const twoMovesRaces: readonly Race[] = [
         text: 'if (patience === "tries" || mode === "async" || mem.memalloc) return "EAGAIN";',
         replacement: "if (false)",
         says: /unlock of a folio that is not locked/,
+      },
+    ],
+  },
+  {
+    name: "a private copy and the page of the file move at once, and each comes back to its own",
+    start: copyAndOriginal,
+    schedules: 50,
+    outcomes: ["moved, moved"],
+    mutants: [
+      {
+        what: "a move fills a migration entry that is another's",
+        file: "src/vm/migration-entry.ts",
+        text: "if ((old & PTE_MIGRATION) === 0 || tables.pfn(entry) !== (src as number)) return;",
+        replacement: "if ((old & PTE_MIGRATION) === 0) return;",
+        says: /the copy is lost/,
       },
     ],
   },

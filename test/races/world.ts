@@ -4,17 +4,21 @@ import { checkInvariants } from "../../src/machine/invariants.ts";
 import type { Machine } from "../../src/machine/machine.ts";
 import { smallMachine } from "../../src/machine/small-machine.ts";
 import { teardown } from "../../src/machine/teardown.ts";
+import { lruAddDrain } from "../../src/memory/lru.ts";
 import type { Folio } from "../../src/memory/memmap.ts";
 import type { Memory } from "../../src/memory/memory.ts";
+import { folioAlloc, movableRequest } from "../../src/memory/page-alloc.ts";
 import type { SmallMemoryShape } from "../../src/memory/small-memory.ts";
 import { migratePages } from "../../src/migrate/migrate-pages.ts";
 import { MigrateRun } from "../../src/migrate/migrate-run.ts";
 import { migrateFolioMove } from "../../src/migrate/move.ts";
 import { putbackMovablePages } from "../../src/migrate/putback.ts";
 import { AllocTarget, isolateForMigration } from "../../src/migrate/small-migration.ts";
-import { migrateFolioUnmap } from "../../src/migrate/unmap.ts";
+import { migrateFolioUnmap, type Patience } from "../../src/migrate/unmap.ts";
+import type { AddressSpace } from "../../src/pagecache/address-space.ts";
 import type { Blocking } from "../../src/sched/blocking.ts";
 import { Task } from "../../src/sched/task.ts";
+import { mapNewAnonymous } from "../../src/vm/copy-on-write.ts";
 import { readUser, writeUser } from "../../src/vm/fault.ts";
 import type { UserPage } from "../../src/vm/small-vm.ts";
 import type { Vm } from "../../src/vm/vm.ts";
@@ -78,13 +82,17 @@ export function* move(world: World, pick: () => Folio | null): Blocking<string> 
 }
 
 /** One of the ten tries that a call has, for races in which all ten would be too many. */
-export function* moveOnce(world: World, folio: Folio): Blocking<string> {
+export function* moveOnce(
+  world: World,
+  folio: Folio,
+  patience: Patience = "tries",
+): Blocking<string> {
   const { vm, mem } = world;
   const list = mem.takeList();
   const run = new MigrateRun(vm, new AllocTarget(mem), "sync", "syscall_or_cpuset");
   let did = "not isolated";
   if (isolateForMigration(mem, folio, list)) {
-    const unmapped = yield* migrateFolioUnmap(run, folio, "tries");
+    const unmapped = yield* migrateFolioUnmap(run, folio, patience);
     did = unmapped === "unmapped" ? yield* migrateFolioMove(run, folio) : unmapped;
     yield* putbackMovablePages(vm, list);
   }
@@ -100,6 +108,22 @@ export function* writeAndRead(world: World, page: UserPage, value: number): Bloc
   assert.equal(yield* writeUser(vm, mm, vpn, 0, value), "done");
   assert.equal(yield* readUser(vm, mm, vpn, 0), value, "the write is lost");
   return "wrote";
+}
+
+/** A new process that maps a file's first page privately and has its own copy, of zeros. */
+export function privateCopy(vm: Vm, file: AddressSpace): UserPage {
+  const mm = vm.createMm(`process ${vm.mms.length}`);
+  const vma = vm.mapFilePrivate(mm, { ...mm.freeRange(1), pgoff: 0 }, file);
+  const vpn = vma.startVpn;
+  vm.prepareAnonVma(vma);
+  const folio = folioAlloc(vm.mem, movableRequest(0));
+  assert.ok(folio !== null, "there is memory for a copy");
+  vm.mem.frames.clear(folio);
+  const entry = mm.directory.make(vpn);
+  mapNewAnonymous(vm, vma, vpn, entry, folio);
+  mm.rssPages++;
+  lruAddDrain(vm.mem);
+  return { mm, vma, vpn, entry, folio };
 }
 
 /** Whether the process's page lies in the frame where it was at first. */
