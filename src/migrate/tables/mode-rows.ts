@@ -13,7 +13,7 @@ import type { MigrateMode } from "../../pagecache/address-space.ts";
 
 export type Step =
   | "lock of src"
-  | "lock of src, making room"
+  | "lock of src, memalloc"
   | "lock of dst"
   | "writeback"
   | "reference"
@@ -22,11 +22,11 @@ export type Step =
   | "count on a device's buffer"
   | "fallback: dirty"
   | "fallback: dirty, fails"
-  | "fallback: dirty, no writepage"
+  | "fallback: dirty, no writer"
   | "fallback: private kept"
-  | "hugetlb: lock of src"
-  | "hugetlb: lock of src, making room"
-  | "hugetlb: lock of dst"
+  | "pool: lock of src"
+  | "pool: lock of src, memalloc"
+  | "pool: lock of dst"
   | "driver: busy"
   | "driver: refuses"
   | "driver: its own copy"
@@ -39,51 +39,51 @@ type Row = readonly [Step, RefusalName, Cell, Cell, Cell, Cell];
 
 // biome-ignore format: a table is read by its columns
 const ROWS_61: readonly Row[] = [
-  //                                                     async       sync-light  sync        no-copy
-  ["nothing",                           "refcount",      "moves 0",  "moves 0",  "moves 0",  "moves 0"],
-  ["lock of src",                       "locked",        "stays 10", "waits 4",  "waits 4",  "waits 4"],
-  ["lock of src, making room",          "locked",        "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["lock of dst",                       "dst_locked",    "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["writeback",                         "writeback",     "stays 1",  "stays 1",  "waits 4",  "waits 4"],
-  ["reference",                         "refcount",      "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["lock of a file's buffer",           "buffer_locked", "stays 10", "waits 0",  "waits 0",  "waits 0"],
-  ["lock of a device's buffer",         "buffer_locked", "stays 10", "waits 0",  "waits 0",  "waits 0"],
-  ["count on a device's buffer",        "buffer_held",   "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["fallback: dirty",                   "private_dirty", "stays 1",  "stays 1",  "moves 1",  "moves 1"],
-  ["fallback: dirty, fails",            "private_dirty", "stays 1",  "stays 1",  "stays 1",  "stays 1"],
-  ["fallback: dirty, no writepage",     "private_dirty", "stays 1",  "stays 1",  "stays 1",  "stays 1"],
-  ["fallback: private kept",            "private_busy",  "stays 1",  "stays 1",  "stays 10", "stays 1"],
-  ["hugetlb: lock of src",              "locked",        "stays 10", "stays 10", "waits 4",  "waits 4"],
-  ["hugetlb: lock of src, making room", "locked",        "stays 10", "stays 10", "waits 4",  "waits 4"],
-  ["hugetlb: lock of dst",              "dst_locked",    "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["driver: busy",                      "driver_busy",   "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["driver: refuses",                   "driver_refuses","stays 1",  "stays 1",  "stays 1",  "stays 1"],
-  ["driver: its own copy",              "driver_refuses","moves 0",  "moves 0",  "moves 0",  "stays 1"],
+  //                                                async       sync-light  sync        no-copy
+  ["nothing",                     "refcount",       "moves 0",  "moves 0",  "moves 0",  "moves 0"],
+  ["lock of src",                 "locked",         "stays 10", "waits 4",  "waits 4",  "waits 4"],
+  ["lock of src, memalloc",       "locked",         "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["lock of dst",                 "dst_locked",     "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["writeback",                   "writeback",      "stays 1",  "stays 1",  "waits 4",  "waits 4"],
+  ["reference",                   "refcount",       "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["lock of a file's buffer",     "buffer_locked",  "stays 10", "waits 0",  "waits 0",  "waits 0"],
+  ["lock of a device's buffer",   "buffer_locked",  "stays 10", "waits 0",  "waits 0",  "waits 0"],
+  ["count on a device's buffer",  "buffer_held",    "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["fallback: dirty",             "private_dirty",  "stays 1",  "stays 1",  "moves 1",  "moves 1"],
+  ["fallback: dirty, fails",      "private_dirty",  "stays 1",  "stays 1",  "stays 1",  "stays 1"],
+  ["fallback: dirty, no writer",  "private_dirty",  "stays 1",  "stays 1",  "stays 1",  "stays 1"],
+  ["fallback: private kept",      "private_busy",   "stays 1",  "stays 1",  "stays 10", "stays 1"],
+  ["pool: lock of src",           "locked",         "stays 10", "stays 10", "waits 4",  "waits 4"],
+  ["pool: lock of src, memalloc", "locked",         "stays 10", "stays 10", "waits 4",  "waits 4"],
+  ["pool: lock of dst",           "dst_locked",     "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["driver: busy",                "driver_busy",    "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["driver: refuses",             "driver_refuses", "stays 1",  "stays 1",  "stays 1",  "stays 1"],
+  ["driver: its own copy",        "driver_refuses", "moves 0",  "moves 0",  "moves 0",  "stays 1"],
 ];
 
 // biome-ignore format: a table is read by its columns
 const ROWS_63: readonly Row[] = [
-  //                                                     async       sync-light  sync        no-copy
-  ["nothing",                           "refcount",      "moves 0",  "moves 0",  "moves 0",  "moves 0"],
-  ["lock of src",                       "locked",        "stays 10", "waits 4",  "waits 4",  "waits 4"],
-  ["lock of src, making room",          "locked",        "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["lock of dst",                       "dst_locked",    "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["writeback",                         "writeback",     "stays 1",  "stays 2",  "waits 2",  "waits 2"],
-  ["reference",                         "refcount",      "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["lock of a file's buffer",           "buffer_locked", "stays 10", "waits 3",  "waits 3",  "waits 3"],
-  ["lock of a device's buffer",         "buffer_locked", "stays 10", "waits 3",  "waits 3",  "waits 3"],
-  ["count on a device's buffer",        "buffer_held",   "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["fallback: dirty",                   "private_dirty", "stays 1",  "stays 2",  "moves 2",  "moves 2"],
-  ["fallback: dirty, fails",            "private_dirty", "stays 1",  "stays 2",  "stays 2",  "stays 2"],
-  ["fallback: dirty, no writepage",     "private_dirty", "stays 1",  "stays 2",  "stays 2",  "stays 2"],
-  ["fallback: private kept",            "private_busy",  "stays 1",  "stays 2",  "stays 8",  "stays 2"],
-  ["hugetlb: lock of src",              "locked",        "stays 10", "stays 10", "waits 4",  "waits 4"],
-  ["hugetlb: lock of src, making room", "locked",        "stays 10", "stays 10", "waits 4",  "waits 4"],
-  ["hugetlb: lock of dst",              "dst_locked",    "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["driver: busy",                      "driver_busy",   "stays 10", "stays 10", "stays 10", "stays 10"],
-  ["driver: refuses",                   "driver_refuses","stays 1",  "stays 2",  "stays 2",  "stays 2"],
+  //                                                async       sync-light  sync        no-copy
+  ["nothing",                     "refcount",       "moves 0",  "moves 0",  "moves 0",  "moves 0"],
+  ["lock of src",                 "locked",         "stays 10", "waits 4",  "waits 4",  "waits 4"],
+  ["lock of src, memalloc",       "locked",         "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["lock of dst",                 "dst_locked",     "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["writeback",                   "writeback",      "stays 1",  "stays 2",  "waits 2",  "waits 2"],
+  ["reference",                   "refcount",       "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["lock of a file's buffer",     "buffer_locked",  "stays 10", "waits 3",  "waits 3",  "waits 3"],
+  ["lock of a device's buffer",   "buffer_locked",  "stays 10", "waits 3",  "waits 3",  "waits 3"],
+  ["count on a device's buffer",  "buffer_held",    "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["fallback: dirty",             "private_dirty",  "stays 1",  "stays 2",  "moves 2",  "moves 2"],
+  ["fallback: dirty, fails",      "private_dirty",  "stays 1",  "stays 2",  "stays 2",  "stays 2"],
+  ["fallback: dirty, no writer",  "private_dirty",  "stays 1",  "stays 2",  "stays 2",  "stays 2"],
+  ["fallback: private kept",      "private_busy",   "stays 1",  "stays 2",  "stays 8",  "stays 2"],
+  ["pool: lock of src",           "locked",         "stays 10", "stays 10", "waits 4",  "waits 4"],
+  ["pool: lock of src, memalloc", "locked",         "stays 10", "stays 10", "waits 4",  "waits 4"],
+  ["pool: lock of dst",           "dst_locked",     "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["driver: busy",                "driver_busy",    "stays 10", "stays 10", "stays 10", "stays 10"],
+  ["driver: refuses",             "driver_refuses", "stays 1",  "stays 2",  "stays 2",  "stays 2"],
   // Its first, asynchronous, try may copy: what the caller wanted is known to the second alone.
-  ["driver: its own copy",              "driver_refuses","moves 0",  "moves 0",  "moves 0",  "moves 0"],
+  ["driver: its own copy",        "driver_refuses", "moves 0",  "moves 0",  "moves 0",  "moves 0"],
 ];
 
 /** One cell of the table. */

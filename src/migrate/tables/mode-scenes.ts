@@ -47,7 +47,7 @@ export class ModeScene {
   release: () => void = () => {};
 
   constructor({ release, step }: Pick<ModeCell, "release" | "step">) {
-    const isPool = step.startsWith("hugetlb");
+    const isPool = step.startsWith("pool");
     this.call = new Call(isPool ? hugetlbShape(1, 5) : 64, release, operationsFor(step));
     if (isPool) this.src = this.isolateHuge();
     else if (step.startsWith("driver")) this.src = this.isolateDriversPage(step);
@@ -90,7 +90,7 @@ export class ModeScene {
     const { call, src } = this;
     const { mem } = call.vm;
     if (step.includes("lock of src")) {
-      mem.memalloc = step.endsWith("making room");
+      mem.memalloc = step.endsWith("memalloc");
       this.lockSrc();
     } else if (step.endsWith("lock of dst")) this.lockDst();
     else if (step === "writeback") this.startWriteback();
@@ -161,7 +161,7 @@ function operationsFor(step: Step): AddressSpaceOperations | undefined {
       return writesAs("started");
     case "fallback: dirty, fails":
       return writesAs("EIO");
-    case "fallback: dirty, no writepage":
+    case "fallback: dirty, no writer":
       return {};
     case "fallback: private kept":
       return KEEPS;

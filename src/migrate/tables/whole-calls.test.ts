@@ -49,7 +49,7 @@ function giveNoneFor(call: Call, starved: Folio): void {
 }
 
 for (const release of ["6.1", "6.3"] as const) {
-  test(`what was to be tried again counts with a call that ends without memory, on ${release}`, () => {
+  test(`what was to be tried again counts when memory runs out, on ${release}`, () => {
     const call = new Call(4096, release);
     const { mem } = call.vm;
     const [huge, large, single] = [call.isolate(9), call.isolate(2), call.isolate()];
