@@ -4,11 +4,11 @@
  * A search that looked at everything and never reached a state that the scenario says must be
  * reached has failed as well: it would be green whatever the engine did.
  */
-import { scheduleText } from "../sched/explore/schedule-text.ts";
 import {
   type Failure,
   SEARCH_DEFAULTS,
   type SearchOptions,
+  type SearchResult,
   search,
 } from "../sched/explore/search.ts";
 import { SHRINK_DEFAULTS, shrink } from "../sched/explore/shrink.ts";
@@ -16,6 +16,8 @@ import type { Coverage } from "./coverage.ts";
 import { programOf } from "./lab-program.ts";
 import type { Scenario } from "./scenario.ts";
 import { LabSession } from "./session.ts";
+import type { Story } from "./tell/story.ts";
+import { tellFailure } from "./tell/tell.ts";
 
 /** What came of it, as data. */
 export interface Exploration {
@@ -43,8 +45,9 @@ export interface FoundFailure {
   readonly error: unknown;
   /** What `--replay` takes; "" when the search failed as a whole. */
   readonly replay: string;
-  /** The run, to be told; null when the search failed as a whole. */
+  /** The run, and the same told; null when the search failed as a whole. */
   readonly run: Failure | null;
+  readonly story: Story | null;
 }
 
 export function exploreScenario(
@@ -57,7 +60,7 @@ export function exploreScenario(
   const listener = { begun() {}, stepped() {}, restarted: () => coverage.restart() };
   const wanted = { ...SEARCH_DEFAULTS, ...options };
   const result = search(programOf(scenario, session), wanted, listener);
-  const failure = findFailure(scenario, coverage, result.failure, result.complete);
+  const failure = findFailure(scenario, coverage, result, wanted.maxSteps);
   if (failure === null) session.check();
   return {
     name: scenario.name,
@@ -74,19 +77,23 @@ export function exploreScenario(
 function findFailure(
   scenario: Scenario,
   coverage: Coverage,
-  failure: Failure | null,
-  complete: boolean,
+  { failure, complete }: SearchResult,
+  maxSteps: number,
 ): FoundFailure | null {
   if (failure !== null) {
-    const run = shrink(programOf(scenario, new LabSession()), failure, SHRINK_DEFAULTS);
+    const run = shrink(programOf(scenario, new LabSession()), failure, {
+      ...SHRINK_DEFAULTS,
+      maxSteps,
+    });
     const { error } = run;
     const message = error instanceof Error ? error.message : String(error);
-    return { message, error, replay: scheduleText(run), run };
+    const story = tellFailure(scenario, run, maxSteps);
+    return { message, error, replay: story.replay, run, story };
   }
   const { unreached } = coverage;
   if (!complete || unreached.length === 0) return null;
   const message = `no schedule reached: ${unreached.join("; ")}`;
-  return { message, error: null, replay: "", run: null };
+  return { message, error: null, replay: "", run: null, story: null };
 }
 
 function countsOf({ outcomes, states, points }: Coverage): CoverageCounts {

@@ -8,4 +8,8 @@ export { type Exploration, exploreScenario } from "./explore-scenario.ts";
 export { CheckError, type Lab } from "./lab.ts";
 export type { LabTask } from "./lab-task.ts";
 export { moveFolio, moveFolioOnce } from "./move-folio.ts";
+export { replayScenario } from "./replay-scenario.ts";
 export { isScenario, type Mutant, type Scenario, scenario } from "./scenario.ts";
+export type { Story } from "./tell/story.ts";
+export { PLAIN_STYLE, type StoryStyle, storyText } from "./tell/story-text.ts";
+export { type StoryTrace, storyTrace } from "./tell/story-trace.ts";

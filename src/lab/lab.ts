@@ -70,7 +70,9 @@ export class Lab {
    * that change nothing else of it, which is checked when the search is over.
    */
   keptMachine(shape?: SmallMemoryShape): Machine {
-    return this.session.keep(this.keptMachines++, shape).restore();
+    const machine = this.session.keep(this.keptMachines++, shape).restore();
+    this.machines.push(machine);
+    return machine;
   }
 
   /** A task that begins with `run`, or at once if that is over; must end in every schedule. */

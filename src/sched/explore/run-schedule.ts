@@ -27,7 +27,7 @@ export interface RunEnd {
 }
 
 /** In place of one that is thrown: everyone had their turn, and it never ended. */
-class LivelockError extends Error {
+export class LivelockError extends Error {
   override readonly name = "LivelockError";
 
   constructor(steps: number, waiting: string) {
