@@ -2,22 +2,23 @@
 import assert from "node:assert/strict";
 import { PROFILES } from "../../src/base/profile.ts";
 import { folioGet, folioPut } from "../../src/memory/folio-ref.ts";
-import type { Frames } from "../../src/memory/frames.ts";
 import { lruAddDrain } from "../../src/memory/lru.ts";
-import type { Memory } from "../../src/memory/memory.ts";
+import type { Folio } from "../../src/memory/memmap.ts";
 import { migrateFolio } from "../../src/migrate/callbacks.ts";
-import type { BlockRequest } from "../../src/pagecache/device/block-device.ts";
+import type { Patience } from "../../src/migrate/unmap.ts";
 import type { Blocking } from "../../src/sched/blocking.ts";
 import { runToEnd } from "../../src/sched/run.ts";
-import { WaitQueue } from "../../src/sched/wait-queue.ts";
 import { readUser, writeUser } from "../../src/vm/fault.ts";
+import { forkMm } from "../../src/vm/fork.ts";
 import { madvise } from "../../src/vm/madvise/madvise.ts";
 import { PTE } from "../../src/vm/pte.ts";
 import { anonymousPage, sharePage, type UserPage } from "../../src/vm/small-vm.ts";
 import { pageOut, smallSwap } from "../../src/vm/swap/small-swap.ts";
 import type { SwapAreaOptions } from "../../src/vm/swap/swap-area.ts";
-import { RamSwap, type SwapDevice } from "../../src/vm/swap/swap-device.ts";
+import { RamSwap } from "../../src/vm/swap/swap-device.ts";
 import { swapEntry } from "../../src/vm/swap/swap-entry.ts";
+import { exitMm } from "../../src/vm/zap.ts";
+import { PolledSwap } from "./polled-device.ts";
 import type { Race, RaceRun } from "./race.ts";
 import { moveOnce, World } from "./world.ts";
 
@@ -110,72 +111,54 @@ function twoProcesses(): RaceRun {
   });
 }
 
-/** A device of which the first write ends when a task of its own says so. */
-class HeldDevice implements SwapDevice {
-  readonly frames: Frames;
-  private readonly inner: RamSwap;
-  private readonly begun: WaitQueue = new WaitQueue("a write to swap");
-  private held: BlockRequest | null = null;
-  private isOver = false;
-
-  constructor(mem: Memory) {
-    this.inner = new RamSwap(mem, SLOTS);
-    this.frames = this.inner.frames;
-  }
-
-  submit(request: BlockRequest): void {
-    if (request.kind === "read" || this.isOver || this.held !== null) {
-      this.inner.submit(request);
-      return;
+/** The folio is written to its slot while somebody moves it. */
+function moveAndPageOut(patience: Patience): () => RaceRun {
+  return () => {
+    const scene = new Scene();
+    const { vm, mem, page } = scene;
+    const device = new PolledSwap(new RamSwap(mem, SLOTS));
+    const area = smallSwap(vm, migrateFolio, { slots: SLOTS, device, priority: 1 });
+    function* reclaim(): Blocking<string> {
+      const outcome = yield* pageOut(vm, page.folio);
+      lruAddDrain(mem);
+      yield "device-at-work";
+      device.open();
+      return outcome;
     }
-    this.held = request;
-    this.begun.wakeAll();
-  }
-
-  freeBlock(block: number): void {
-    this.inner.freeBlock(block);
-  }
-
-  /** Ends the write. */
-  *end(): Blocking<string> {
-    while (this.held === null && !this.isOver) yield this.begun;
-    yield "device-writes";
-    this.isOver = true;
-    if (this.held !== null) this.inner.submit(this.held);
-    return this.held === null ? "idle" : "written";
-  }
-
-  /** No write will come: the device need not wait. */
-  giveUp(): void {
-    this.isOver = true;
-    this.begun.wakeAll();
-  }
+    scene.addTask("reclaim", reclaim());
+    scene.addTask("mover", moveOnce(scene, page.folio, patience));
+    return scene.run(() => {
+      assert.equal(scene.read(), 1, "the bytes are lost");
+      const slot = vm.tables.pfn(page.entry);
+      assert.ok(slot > 0 && area.slotsInUse <= 1);
+    });
+  };
 }
 
-/** The folio is written to its slot while somebody moves it. */
-function moveAndPageOut(): RaceRun {
-  const scene = new Scene();
-  const { vm, page } = scene;
-  const device = new HeldDevice(scene.mem);
-  const area = smallSwap(vm, migrateFolio, { slots: SLOTS, device, priority: 1 });
-  function* reclaim(): Blocking<string> {
-    const outcome = yield* pageOut(vm, page.folio);
-    if (outcome === "kept") device.giveUp();
+/**
+ * A thread finds the folio in the cache and is slow. Meanwhile another has a copy of its own, the
+ * old folio leaves the cache, the copy goes out by the very same slot, and a fork makes its entry
+ * what the first thread saw.
+ */
+function findAndPageOutAgain(): RaceRun {
+  // The first slot is never given: there is one.
+  const scene = new Scene({ slots: 2 });
+  const { vm, mem, page } = scene;
+  const { mm, vpn, entry } = page;
+  const other = sharePage(vm, page);
+  scene.takeOut("cache");
+  function* writeAndGoOut(): Blocking<string> {
+    yield "writer-begins";
+    assert.equal(yield* writeUser(vm, mm, vpn, 0, 2), "done");
+    yield* exitMm(vm, other.mm);
+    lruAddDrain(mem);
+    const outcome = yield* pageOut(vm, mem.pfn(vm.tables.pfn(entry)) as Folio);
+    assert.ok(forkMm(vm, mm, "child") !== null, "there is memory");
     return outcome;
   }
-  scene.addTask("reclaim", reclaim());
-  scene.addTask("device", device.end());
-  function* moveDrained(): Blocking<string> {
-    yield "mover-begins";
-    lruAddDrain(scene.mem);
-    return yield* moveOnce(scene, page.folio);
-  }
-  scene.addTask("mover", moveDrained());
-  return scene.run(() => {
-    assert.equal(scene.read(), 1, "the bytes are lost");
-    const slot = vm.tables.pfn(page.entry);
-    assert.ok(slot > 0 && area.slotsInUse <= 1);
-  });
+  scene.addTask("reader", readWord(scene, page));
+  scene.addTask("writer", writeAndGoOut());
+  return scene.run(() => assert.equal(scene.read(), 2, "the write is lost"));
 }
 
 /** Reclaim drops what the process had given up, unless it writes to it after all. */
@@ -225,7 +208,15 @@ export const moveAndSwapRaces: readonly Race[] = [
     start: moveBySwap,
     schedules: 35,
     outcomes: ["EAGAIN, done", "moved, done"],
-    mutants: [],
+    mutants: [
+      {
+        what: "the count of references is not compared when the cache's slot changes hands",
+        file: "src/migrate/folio-mapping.ts",
+        text: "if (!folioRefFreeze(mem, src, expected)) return refuseCount(mem, src, expected);",
+        replacement: "folioRefFreeze(mem, src, mem.refcount[src]);",
+        says: /put of a folio that nobody holds/,
+      },
+    ],
   },
   {
     name: "two threads that bring the same page back map it once",
@@ -276,15 +267,48 @@ export const moveAndSwapRaces: readonly Race[] = [
   },
   {
     name: "a folio that is being written to swap does not move until it is written",
-    start: moveAndPageOut,
-    schedules: 300,
-    outcomes: [
-      "cached, written, EAGAIN",
-      "cached, written, moved",
-      "cached, written, not isolated",
-      "kept, idle, moved",
+    start: moveAndPageOut("tries"),
+    schedules: 20,
+    outcomes: ["cached, EAGAIN", "cached, moved", "cached, not isolated", "kept, moved"],
+    mutants: [
+      {
+        what: "a move does not look whether the page is under writeback",
+        file: "src/migrate/unmap.ts",
+        text: "if ((mem.flags[src] & PG.writeback) !== 0) {",
+        replacement: "if (mem.pageCount === 0) {",
+        says: /migration of a folio under writeback/,
+      },
     ],
-    mutants: [],
+  },
+  {
+    name: "who waits for a folio to be written to swap moves it once it is",
+    start: moveAndPageOut("waits"),
+    schedules: 20,
+    outcomes: ["cached, moved", "cached, not isolated", "kept, moved"],
+    mutants: [
+      {
+        what: "a move that may wait for writeback does not",
+        file: "src/migrate/unmap.ts",
+        text: "yield* folioWaitWriteback(mem, src);",
+        replacement: "",
+        says: /migration of a folio under writeback/,
+      },
+    ],
+  },
+  {
+    name: "a thread that was slow to bring a page back does not bring back what it was before",
+    start: findAndPageOutAgain,
+    schedules: 2900,
+    outcomes: ["read 1, freed", "read 2, cached", "read 2, freed"],
+    mutants: [
+      {
+        what: "a folio that was found in the cache is taken to be in its slot still",
+        file: "src/vm/swap/swap-in.ts",
+        text: 'if (swap.mapping.folios.load(slot) !== folio) return "again";',
+        replacement: "",
+        says: /the write is lost/,
+      },
+    ],
   },
   {
     name: "what a process gave up and then wrote to is not dropped",
@@ -307,6 +331,14 @@ export const moveAndSwapRaces: readonly Race[] = [
     start: pageOutAndSwapIn,
     schedules: 14,
     outcomes: ["cached, read 1", "freed, read 1"],
-    mutants: [],
+    mutants: [
+      {
+        what: "a lookup takes hold of a folio that nobody has any more",
+        file: "src/pagecache/page-cache.ts",
+        text: "if (!folioTryGet(mem, folio)) continue;",
+        replacement: "mem.refcount[folio]++;",
+        says: /free of a page with flags/,
+      },
+    ],
   },
 ];

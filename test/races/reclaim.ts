@@ -1,14 +1,16 @@
 /** Reclaim of a page against those who use it: by reference, by fault, by fork, by moving it. */
 import assert from "node:assert/strict";
 import { ScanControl } from "../../src/callers/reclaim/scan-control.ts";
+import { ShrinkPass, shrinkFolioList } from "../../src/callers/reclaim/shrink-folio-list.ts";
 import { shrinkInactiveList } from "../../src/callers/reclaim/shrink-inactive.ts";
 import { folioPut, folioUnpin } from "../../src/memory/folio-ref.ts";
 import { GFP_KERNEL } from "../../src/memory/gfp.ts";
-import { lruAddDrain } from "../../src/memory/lru.ts";
+import { folioIsolateLru, folioPutbackLru, lruAddDrain } from "../../src/memory/lru.ts";
 import type { Folio } from "../../src/memory/memmap.ts";
 import { mlockFolio } from "../../src/memory/mlock.ts";
 import { LRU, type LruList } from "../../src/memory/node.ts";
 import { PG } from "../../src/memory/page-flags.ts";
+import { listAddTail, listDel, listFirst, listIsEnd } from "../../src/memory/page-list.ts";
 import { migrateFolio } from "../../src/migrate/callbacks.ts";
 import type { AddressSpace } from "../../src/pagecache/address-space.ts";
 import { filemapDirtyFolio, folioMarkDirty } from "../../src/pagecache/mark-dirty.ts";
@@ -22,20 +24,26 @@ import { VM } from "../../src/vm/mm.ts";
 import { PTE } from "../../src/vm/pte.ts";
 import { anonymousPage, cachedFolio, type UserPage } from "../../src/vm/small-vm.ts";
 import { smallSwap } from "../../src/vm/swap/small-swap.ts";
+import { RamSwap, type SwapDevice } from "../../src/vm/swap/swap-device.ts";
+import { PolledSwap } from "./polled-device.ts";
 import type { Mutant, Race, RaceRun } from "./race.ts";
 import { moveOnce, World } from "./world.ts";
 
-/** One batch of a list; says what became of the page, or that there was none. */
-export function* reclaim({ machine }: World, lru: LruList): Blocking<string> {
-  const { reclaim: reclaimer } = machine;
-  const before = { ...reclaimer.outcomes };
-  const sc = new ScanControl(reclaimer, {
+function directControl({ machine }: World): ScanControl {
+  return new ScanControl(machine.reclaim, {
     by: "direct",
     gfp: GFP_KERNEL,
     order: 0,
     highestZone: 3,
     pagesToReclaim: 32,
   });
+}
+
+/** One batch of a list; says what became of the page, or that there was none. */
+export function* reclaim(world: World, lru: LruList): Blocking<string> {
+  const { reclaim: reclaimer } = world.machine;
+  const before = { ...reclaimer.outcomes };
+  const sc = directControl(world);
   yield "reclaimer-begins";
   yield* shrinkInactiveList(sc, reclaimer.nodes[0], lru, 32);
   const names = Object.keys(before) as (keyof typeof before)[];
@@ -43,9 +51,9 @@ export function* reclaim({ machine }: World, lru: LruList): Blocking<string> {
 }
 
 /** A page of 7 that its process has not used for long, on a machine with swap. */
-function oldPage(world: World): UserPage {
+function oldPage(world: World, device?: SwapDevice): UserPage {
   const { vm } = world;
-  smallSwap(vm, migrateFolio);
+  smallSwap(vm, migrateFolio, device === undefined ? {} : { device, slots: 8 });
   const page = anonymousPage(vm, 7);
   vm.tables.set(page.entry, page.folio, vm.tables.bits(page.entry) & ~PTE.young);
   return page;
@@ -98,11 +106,70 @@ function reclaimAndPin(): RaceRun {
   return finished(world, () => reads(world, page, 99));
 }
 
+/** What a device writes to is its process's page, through a fork and the write after it. */
+function reclaimPinAndFork(): RaceRun {
+  const world = new World();
+  const page = oldPage(world);
+  const { vm, mem } = world;
+  function* pinForkAndWrite(): Blocking<string> {
+    yield "device-begins";
+    const pinned = yield* pinUserPage(vm, page.mm, page.vpn);
+    assert.ok(typeof pinned === "number", "the page is there");
+    yield "process-forks";
+    assert.ok(forkMm(vm, page.mm, "child") !== null, "there is memory");
+    assert.equal(yield* writeUser(vm, page.mm, page.vpn, 0, 8), "done");
+    mem.frames.writeWord(pinned, 0, 99);
+    folioUnpin(mem, pinned);
+    return "pinned";
+  }
+  world.addTask("reclaimer", reclaim(world, LRU.inactiveAnon));
+  world.addTask("device", pinForkAndWrite());
+  return finished(world, () => reads(world, page, 99));
+}
+
+/** A page that is being written to swap is written to, and reclaimed again once that is over. */
+function reclaimSlowlyAndWrite(): RaceRun {
+  const world = new World();
+  const { vm, mem } = world;
+  const device = new PolledSwap(new RamSwap(mem, 8));
+  const page = oldPage(world, device);
+  assert.equal(runToEnd(reclaim(world, LRU.inactiveAnon)), "write_begun");
+  function* reclaimAgain(): Blocking<string> {
+    yield "device-at-work";
+    device.open();
+    lruAddDrain(mem);
+    const list = mem.takeList();
+    if (folioIsolateLru(mem, page.folio)) listAddTail(mem, list, page.folio);
+    const pass = new ShrinkPass(directControl(world), list, "ignored");
+    const freed = yield* shrinkFolioList(pass);
+    for (let at = listFirst(mem, list); !listIsEnd(list, at); at = listFirst(mem, list)) {
+      listDel(mem, at);
+      folioPutbackLru(mem, at as Folio);
+    }
+    mem.releaseList(list);
+    return freed === 1 ? "reclaimed" : "kept";
+  }
+  function* use(): Blocking<string> {
+    yield "user-begins";
+    assert.equal(yield* writeUser(vm, page.mm, page.vpn, 0, 8), "done");
+    return "wrote";
+  }
+  world.addTask("reclaimer", reclaimAgain());
+  world.addTask("user", use());
+  return finished(world, () => reads(world, page, 8));
+}
+
 function reclaimAndMove(): RaceRun {
   const world = new World();
   const page = oldPage(world);
+  const { tables } = world.vm;
   world.addTask("reclaimer", reclaim(world, LRU.inactiveAnon));
-  world.addTask("mover", moveOnce(world, page.folio));
+  function* moveMapped(): Blocking<string> {
+    yield "mover-begins";
+    const isThere = (tables.bits(page.entry) & PTE.present) !== 0;
+    return isThere ? yield* moveOnce(world, page.folio) : "found nothing";
+  }
+  world.addTask("mover", moveMapped());
   return finished(world, () => reads(world, page, 7));
 }
 
@@ -213,14 +280,73 @@ export const reclaimRaces: readonly Race[] = [
     start: reclaimAndPin,
     schedules: 1000,
     outcomes: ["freed, pinned", "held, pinned", "pinned, pinned", "still_mapped, pinned"],
-    mutants: [],
+    mutants: [
+      {
+        what: "the fast pin does not look at the entry again",
+        file: "src/vm/gup.ts",
+        text: "if (unchanged && entryPfn(tables, entry, vpn) === (page as number)) return page;",
+        replacement: "return page;",
+        says: /the contents are lost/,
+      },
+      {
+        what: "the fast pin takes hold of a page that nobody has any more",
+        file: "src/vm/gup.ts",
+        text: "if (!tryGrab(mem, folio, flags)) return null;",
+        replacement: "tryGrab(mem, folio, flags);",
+        says: /more references put than there are/,
+      },
+    ],
+  },
+  {
+    name: "a page that is pinned while it is reclaimed stays its process's own through a fork",
+    start: reclaimPinAndFork,
+    schedules: 2000,
+    outcomes: [
+      "freed, pinned",
+      "held, pinned",
+      "pinned, pinned",
+      "referenced_once, pinned",
+      "still_mapped, pinned",
+    ],
+    mutants: [
+      {
+        what: "a pinned page is unmapped for reclaim, and nobody's alone after a fork",
+        file: "src/vm/try-to-unmap.ts",
+        text: "if (isExclusive && folioMaybeDmaPinned(mem, folio)) return false;",
+        replacement: "",
+        says: /the contents are lost/,
+      },
+    ],
+  },
+  {
+    name: "what is written to a page on its way to a slow swap device is not lost to the next reclaim",
+    start: reclaimSlowlyAndWrite,
+    schedules: 100,
+    outcomes: ["kept, wrote", "reclaimed, wrote"],
+    mutants: [
+      {
+        what: "what the processor noted of a write is not taken along when a page is unmapped",
+        file: "src/vm/try-to-unmap.ts",
+        text: "if (isAnon && isDirty) setFlag(mem, folio, PG.dirty);",
+        replacement: "",
+        says: /the contents are lost/,
+      },
+    ],
   },
   {
     name: "a page is reclaimed or moved, or one after the other, and has its contents",
     start: reclaimAndMove,
-    schedules: 25,
-    outcomes: ["freed, moved", "freed, not isolated"],
-    mutants: [],
+    schedules: 60,
+    outcomes: ["freed, found nothing", "freed, moved", "freed, not isolated"],
+    mutants: [
+      {
+        what: "a mover takes a page off the LRU that reclaim has taken off it",
+        file: "src/memory/lru.ts",
+        text: "if (!testAndClearFlag(mem, folio, PG.lru)) return false;",
+        replacement: "testAndClearFlag(mem, folio, PG.lru);",
+        says: /unlinking a page that is on no list/,
+      },
+    ],
   },
   {
     name: "a page that is forked while it is reclaimed is the parent's and the child's",
@@ -249,6 +375,15 @@ export const reclaimRaces: readonly Race[] = [
         text: "if (!folioEvictable(mem, folio)) {",
         replacement: "if (mem.refcount[folio] === 0) {",
         says: /a locked page is evictable/,
+      },
+      {
+        what: "a page is unlocked before it says that it is being written to swap",
+        file: "src/vm/swap/swap-io.ts",
+        text: "folioStartWriteback(mem, swap.mapping, folio);\n  folioUnlock(mem, folio);",
+        replacement:
+          'folioUnlock(mem, folio);\n  yield "unlocked";\n' +
+          "  folioStartWriteback(mem, swap.mapping, folio);",
+        says: /a folio outside the swap cache has no entry/,
       },
     ],
   },

@@ -69,6 +69,7 @@ export function* swapFault(
     mem.events.count(VM_EVENT.pgmajfault, 1);
     folio = read;
   }
+  yield "swap-fault-found";
   yield* folioLock(mem, folio);
   const outcome = mapCached(fault, folio);
   folioUnlock(mem, folio);
