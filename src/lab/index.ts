@@ -7,7 +7,7 @@
 export { type Exploration, exploreScenario } from "./explore-scenario.ts";
 export { CheckError, type Lab } from "./lab.ts";
 export type { LabTask } from "./lab-task.ts";
-export { moveFolio, moveFolioOnce } from "./move-folio.ts";
+export { moveFolio, moveFolioOnce, movePage } from "./move-folio.ts";
 export { replayScenario } from "./replay-scenario.ts";
 export { isScenario, type Mutant, type Scenario, scenario } from "./scenario.ts";
 export type { Story } from "./tell/story.ts";

@@ -76,14 +76,14 @@ export class Lab {
   }
 
   /** A task that begins with `run`, or at once if that is over; must end in every schedule. */
-  task<T>(name: string, body: Blocking<T>): LabTask<T> {
-    const task = new LabTask(name, body);
+  task<T>(name: string, body: Blocking<T> | (() => Blocking<T>)): LabTask<T> {
+    const task = new LabTask(name, typeof body === "function" ? body() : body);
     this.tasks.push(task);
     return task;
   }
 
   /** A task that serves the others, and may sleep when they have ended. */
-  daemon(name: string, body: Blocking<void>): LabTask<void> {
+  daemon(name: string, body: Blocking<void> | (() => Blocking<void>)): LabTask<void> {
     const task = this.task(name, body);
     this.daemons.add(task);
     return task;

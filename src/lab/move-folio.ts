@@ -8,6 +8,8 @@
 import type { Errno } from "../base/errno.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Folio } from "../memory/memmap.ts";
+import { listAddTail } from "../memory/page-list.ts";
+import { isolateMovablePage } from "../migrate/isolate-movable.ts";
 import { migratePages } from "../migrate/migrate-pages.ts";
 import { MigrateRun } from "../migrate/migrate-run.ts";
 import { migrateFolioMove } from "../migrate/move.ts";
@@ -26,6 +28,25 @@ export function* moveFolio(
   const list = mem.takeList();
   let outcome: "moved" | "stayed" | "not isolated" = "not isolated";
   if (isolateForMigration(mem, folio, list)) {
+    const target = new AllocTarget(mem);
+    const { notMoved } = yield* migratePages(vm, list, target, mode, "syscall_or_cpuset");
+    outcome = notMoved === 0 ? "moved" : "stayed";
+    yield* putbackMovablePages(vm, list);
+  }
+  mem.releaseList(list);
+  return outcome;
+}
+
+/** The same for a driver's page, by the second door. "not isolated": the driver keeps it now. */
+export function* movePage(
+  { vm, mem }: Machine,
+  page: Folio,
+  mode: MigrateMode = "sync",
+): Blocking<"moved" | "stayed" | "not isolated"> {
+  const list = mem.takeList();
+  let outcome: "moved" | "stayed" | "not isolated" = "not isolated";
+  if ((yield* isolateMovablePage(vm.cache, page, 0)) === "isolated") {
+    listAddTail(mem, list, page);
     const target = new AllocTarget(mem);
     const { notMoved } = yield* migratePages(vm, list, target, mode, "syscall_or_cpuset");
     outcome = notMoved === 0 ? "moved" : "stayed";

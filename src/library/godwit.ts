@@ -107,6 +107,18 @@ export {
   type MigrateMode,
   type MigrateOutcome,
 } from "../pagecache/address-space.ts";
+export { BH, type BufferHead } from "../pagecache/buffers/buffer-head.ts";
+export { blockDirtyFolio, markBufferDirty } from "../pagecache/buffers/dirty-buffers.ts";
+export {
+  folioAttachPrivate,
+  folioBuffers,
+  folioDetachPrivate,
+} from "../pagecache/buffers/folio-buffers.ts";
+export { blockInvalidateFolio } from "../pagecache/buffers/invalidate-buffers.ts";
+export { folioMappedBuffers, type GetBlock } from "../pagecache/buffers/map-buffers.ts";
+export { blockReadFullFolio } from "../pagecache/buffers/read-buffers.ts";
+export { blockWriteBegin, blockWriteEnd } from "../pagecache/buffers/write-begin.ts";
+export { blockWriteFullFolio } from "../pagecache/buffers/write-buffers.ts";
 // Files, devices and swap.
 export {
   type BlockDevice,
@@ -125,12 +137,16 @@ export {
   filemapRemoveFolio,
   type PageCache,
 } from "../pagecache/page-cache.ts";
-export { filemapRead, type ReadError } from "../pagecache/read.ts";
+export { filemapRead, isInFile, type ReadError } from "../pagecache/read.ts";
 export { smallFile } from "../pagecache/small-file.ts";
 export { truncateFile } from "../pagecache/truncate.ts";
 export { genericPerformWrite, type WriteError } from "../pagecache/write.ts";
 export { filemapWriteAndWait } from "../pagecache/write-cache-pages.ts";
-export { folioEndWriteback, folioStartWriteback } from "../pagecache/writeback.ts";
+export {
+  folioClearDirtyForIo,
+  folioEndWriteback,
+  folioStartWriteback,
+} from "../pagecache/writeback.ts";
 // Who runs.
 export { Clock } from "../sched/clock.ts";
 export { runToEnd } from "../sched/run.ts";

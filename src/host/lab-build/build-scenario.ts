@@ -15,7 +15,10 @@ import { packageFile } from "../package-root.ts";
 
 /** What the parts of the package are built from. */
 const PARTS: Readonly<Record<string, string>> = {
-  "godwit/lab": "src/lab/index.ts",
+  godwit: "src/library/steps.ts",
+  "godwit/lab": "src/library/lab.ts",
+  "godwit/snapshot": "src/library/snapshot.ts",
+  "godwit/steps": "src/library/steps.ts",
 };
 
 /** One text of one file, replaced. */
