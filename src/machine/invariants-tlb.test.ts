@@ -45,6 +45,13 @@ test("a translation that could still write is found", () => {
   assert.throws(() => checkInvariants(machine), /TLB .*: remembered as writable/);
 });
 
+test("a translation by which a write would not be told of is found", () => {
+  const { machine, page } = newScene();
+  const bits = machine.vm.tables.bits(page.entry);
+  machine.vm.tables.set(page.entry, page.folio, bits & ~PTE.dirty);
+  assert.throws(() => checkInvariants(machine), /TLB .*: remembered as dirty/);
+});
+
 test("a secondary mapping of another page is found", () => {
   const { machine, page, secondary } = newScene();
   machine.vm.tlbs = null;

@@ -43,5 +43,7 @@ function translationFault(
   const mapped = entryPfn(vm.tables, entry, vpn);
   if (mapped !== pfn) return `${mapped} is mapped, remembered ${pfn}`;
   if (mayWrite && (bits & PTE.write) === 0) return "remembered as writable";
+  // Who may write without a look at the entry does not say that it did.
+  if (mayWrite && (bits & PTE.dirty) === 0) return "remembered as dirty";
   return null;
 }

@@ -8,14 +8,16 @@
  */
 import { folioMapped, folioNrPages, pageFolio } from "../memory/folio.ts";
 import { folioTestAnon } from "../memory/mapping-word.ts";
-import type { Folio } from "../memory/memmap.ts";
+import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import type { Mappers, UnmapKind } from "../pagecache/mappers.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { VM, type Vma } from "./mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 import { rmapEntry, rmapHugeEntry, rmapVmas } from "./rmap.ts";
+import { flushTlbRange } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 import { zapRange } from "./zap.ts";
 
@@ -57,23 +59,34 @@ export class FileMappers implements Mappers {
     let wasDirty = false;
     for (const vma of rmapVmas(vm, folio)) {
       if ((vma.flags & VM.shared) === 0) continue;
-      for (let at = 0; at < pages; at++) {
+      const startVpn = vma.startVpn + (offset - vma.pgoff);
+      const from = Math.max(vma.startVpn, startVpn);
+      const to = Math.min(vma.endVpn, startVpn + pages);
+      if (from >= to) continue;
+      invalidateRangeStart(vma.mm, from, to);
+      for (let vpn = from; vpn < to; vpn++) {
         yield "mkclean-entry";
-        const isWhole = at === 0 && pages === HUGE_PAGES;
-        const huge = isWhole ? rmapHugeEntry(vma, offset) : NO_ENTRY;
-        const entry = huge === NO_ENTRY ? rmapEntry(vma, offset + at) : huge;
-        if (entry !== NO_ENTRY && this.cleanEntry(entry, folio + at)) wasDirty = true;
+        if (this.cleanEntry(vma, vpn, (folio + (vpn - startVpn)) as Pfn)) wasDirty = true;
       }
+      invalidateRangeEnd(vma.mm, from, to);
     }
     return wasDirty;
   }
 
-  private cleanEntry(entry: number, page: number): boolean {
-    const { tables } = this.vm;
+  /** The next write faults, and says so. True if there was something to take away. */
+  private cleanEntry(vma: Vma, vpn: number, page: Pfn): boolean {
+    const { vm } = this;
+    const { tables } = vm;
+    const offset = vma.pgoff + (vpn - vma.startVpn);
+    const isWhole = folioNrPages(vm.mem, page as Folio) === HUGE_PAGES;
+    const huge = isWhole ? rmapHugeEntry(vma, offset) : NO_ENTRY;
+    const entry = huge === NO_ENTRY ? rmapEntry(vma, offset) : huge;
+    if (entry === NO_ENTRY) return false;
     const bits = tables.bits(entry);
-    if ((bits & PTE.present) === 0 || tables.pfn(entry) !== page) return false;
+    if ((bits & PTE.present) === 0 || tables.pfn(entry) !== (page as number)) return false;
     if ((bits & (PTE.dirty | PTE.write)) === 0) return false;
     tables.set(entry, page, bits & ~(PTE.dirty | PTE.write));
+    flushTlbRange(vm, vma.mm, vpn, vpn + (huge === NO_ENTRY ? 1 : HUGE_PAGES));
     return true;
   }
 

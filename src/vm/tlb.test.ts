@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
+import { PG } from "../memory/page-flags.ts";
+import { MemoryDevice } from "../pagecache/device/block-device.ts";
+import { smallFile } from "../pagecache/small-file.ts";
+import { folioClearDirtyForIo } from "../pagecache/writeback.ts";
 import { runToEnd } from "../sched/run.ts";
 import { readUser, writeUser } from "./fault.ts";
 import { forkMm } from "./fork.ts";
+import { freezeHugePmd, splitHugePmd } from "./huge/split-pmd.ts";
 import { ksmPass, mergeablePages } from "./ksm/small-ksm.ts";
 import { tryToMigrate } from "./migration-entry.ts";
 import { VM } from "./mm.ts";
@@ -10,7 +16,14 @@ import { MREMAP, mremap } from "./mremap.ts";
 import { protectVma } from "./protect.ts";
 import { PTE } from "./pte.ts";
 import { SecondaryMmu } from "./secondary-mmu.ts";
-import { anonymousPage, hugePage, smallVm, type UserPage } from "./small-vm.ts";
+import {
+  anonymousPage,
+  cachedFolio,
+  hugePage,
+  mapFilePage,
+  smallVm,
+  type UserPage,
+} from "./small-vm.ts";
 import { Tlbs } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 import { exitMm, unmapVma, zapRange } from "./zap.ts";
@@ -64,6 +77,35 @@ const TAKEN_AWAY: Readonly<Record<string, (vm: Vm, page: UserPage) => void>> = {
     runToEnd(mremap(vm, mm, { ...request, flags: MREMAP.mayMove | MREMAP.fixed }));
   },
 };
+
+/** A page of a file that the first processor's TLB and a guest hold as writable. */
+function cachedOfFile(): { vm: Vm; tlbs: Tlbs; page: UserPage; secondary: SecondaryMmu } {
+  const vm = smallVm();
+  const tlbs = new Tlbs(1);
+  vm.tlbs = tlbs;
+  const file = smallFile(vm.cache, new MemoryDevice(vm.mem), 1);
+  const page = mapFilePage(vm, file, cachedFolio(vm, file, 0, 3));
+  const secondary = new SecondaryMmu(vm, page.mm);
+  for (const write of [writeUser(vm, page.mm, page.vpn, 0, 4), secondary.write(page.vpn, 0, 5)]) {
+    assert.equal(runToEnd(write), "done");
+  }
+  return { vm, tlbs, page, secondary };
+}
+
+test("a page that is cleaned to be written back is looked up again for the next write", () => {
+  const { vm, tlbs, page, secondary } = cachedOfFile();
+  const { mem } = vm;
+  const { mm, vpn, folio } = page;
+  const mapping = vm.cache.folioMapping(folio);
+  assert.ok(mapping !== null && folioTrylock(mem, folio));
+  assert.equal(runToEnd(folioClearDirtyForIo(mem, mapping, folio)), true);
+  folioUnlock(mem, folio);
+  assert.equal(tlbs.lookUp(0, mm, vpn, "write"), null);
+  assert.equal(secondary.pages.size, 0);
+  assert.equal(mem.flags[folio] & PG.dirty, 0);
+  assert.equal(runToEnd(secondary.write(vpn, 0, 6)), "done");
+  assert.ok((mem.flags[folio] & PG.dirty) !== 0, "nobody knows of the write");
+});
 
 for (const [what, take] of Object.entries(TAKEN_AWAY)) {
   test(`${what} takes the translation from every processor, and from secondary MMUs`, () => {
@@ -122,3 +164,20 @@ test("a huge page's translations go with it", () => {
   runToEnd(zapRange(vm, vma, vpn, vpn + 512));
   assert.equal(tlbs.all().length, 0);
 });
+
+const SPLITS: Readonly<Record<string, (vm: Vm, page: UserPage) => void>> = {
+  "a split": (vm, { vma, vpn }) => splitHugePmd(vm, vma, vpn + 3),
+  "a split into migration entries": (vm, { vma, vpn, folio }) => freezeHugePmd(vm, vma, vpn, folio),
+};
+
+for (const [what, split] of Object.entries(SPLITS)) {
+  test(`${what} of a huge entry takes its pages from secondary MMUs`, () => {
+    const vm = smallVm({ pageCount: 4096 });
+    const page = hugePage(vm, 7);
+    const secondary = new SecondaryMmu(vm, page.mm);
+    assert.equal(runToEnd(secondary.write(page.vpn + 77, 0, 8)), "done");
+    assert.equal(secondary.pages.size, 1);
+    split(vm, page);
+    assert.equal(secondary.pages.size, 0);
+  });
+}

@@ -3,6 +3,11 @@
  * away. Each user ends as a processor does that goes on with another process: it forgets them.
  */
 import assert from "node:assert/strict";
+import { folioLock, folioUnlock } from "../../src/memory/folio-lock.ts";
+import { PG } from "../../src/memory/page-flags.ts";
+import { MemoryDevice } from "../../src/pagecache/device/block-device.ts";
+import { smallFile } from "../../src/pagecache/small-file.ts";
+import { folioClearDirtyForIo } from "../../src/pagecache/writeback.ts";
 import type { Blocking } from "../../src/sched/blocking.ts";
 import { runToEnd } from "../../src/sched/run.ts";
 import { readUser, writeUser } from "../../src/vm/fault.ts";
@@ -10,8 +15,9 @@ import { forkMm } from "../../src/vm/fork.ts";
 import { ksmScan } from "../../src/vm/ksm/scan.ts";
 import { ksmPass, mergeablePages } from "../../src/vm/ksm/small-ksm.ts";
 import type { Mm } from "../../src/vm/mm.ts";
+import { PTE } from "../../src/vm/pte.ts";
 import { SecondaryMmu } from "../../src/vm/secondary-mmu.ts";
-import { anonymousPage, type UserPage } from "../../src/vm/small-vm.ts";
+import { anonymousPage, cachedFolio, mapFilePage, type UserPage } from "../../src/vm/small-vm.ts";
 import { Tlbs } from "../../src/vm/tlb.ts";
 import { zapRange } from "../../src/vm/zap.ts";
 import type { Mutant, Race, RaceRun } from "./race.ts";
@@ -116,6 +122,31 @@ function mergeAndWrite(): RaceRun {
   });
 }
 
+/** A page of a file is cleaned to be written back, and what it holds then is what is written. */
+function cleanAndWrite(): RaceRun {
+  const world = worldWithTlbs();
+  const { vm, mem } = world;
+  const file = smallFile(vm.cache, new MemoryDevice(mem), 1);
+  const page = mapFilePage(vm, file, cachedFolio(vm, file, 0, 1));
+  let writtenBack: number | null = null;
+  function* clean(): Blocking<string> {
+    yield "flusher-begins";
+    yield* folioLock(mem, page.folio);
+    const isDirty = yield* folioClearDirtyForIo(mem, file, page.folio);
+    if (isDirty) writtenBack = mem.frames.readWord(page.folio, 0);
+    folioUnlock(mem, page.folio);
+    return isDirty ? "cleaned" : "was clean";
+  }
+  world.addTask("flusher", clean());
+  world.addTask("writer", writeTwice(world, page));
+  return end(world, () => {
+    assert.equal(read(world, page), 9, "a write is lost");
+    const isDirty = (mem.flags[page.folio] & PG.dirty) !== 0;
+    const isMarked = isDirty || (vm.tables.bits(page.entry) & PTE.dirty) !== 0;
+    assert.ok(isMarked || writtenBack === 9, "a write will never be written back");
+  });
+}
+
 /** A guest writes twice by page tables of its own. */
 function moveAndGuest(): RaceRun {
   const world = new World();
@@ -193,6 +224,20 @@ export const staleTranslationRaces: readonly Race[] = [
         replacement: "tables.set(entry, page, kept);",
         says: /a write is lost, or shared/,
       },
+    ],
+  },
+  {
+    name: "no write by a TLB goes to a page that was cleaned to be written back, untold",
+    start: cleanAndWrite,
+    schedules: 20,
+    outcomes: ["cleaned, done"],
+    mutants: [
+      noFlush(
+        "a page is cleaned without a flush",
+        "src/vm/file-map.ts",
+        "flushTlbRange(vm, vma.mm, vpn, vpn + (huge === NO_ENTRY ? 1 : HUGE_PAGES));",
+        /a write will never be written back/,
+      ),
     ],
   },
   {

@@ -21,6 +21,7 @@ import { clearFlag, type Folio, setFlag, testFlag } from "../../memory/memmap.ts
 import { PG } from "../../memory/page-flags.ts";
 import { migrationBits } from "../migration-bits.ts";
 import type { Vma } from "../mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "../mmu-notifier.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "../page-tables.ts";
 import { PTE } from "../pte.ts";
 import { dropRmapHuge, removeRmapHuge } from "../rmap.ts";
@@ -34,6 +35,7 @@ export function splitHugePmd(vm: Vm, vma: Vma, vpn: number): void {
   if (entry === NO_ENTRY) return;
   mem.events.count(VM_EVENT.thp_split_pmd, 1);
   const start = hugeStart(vpn);
+  invalidateRangeStart(vma.mm, start, start + HUGE_PAGES);
   flushTlbRange(vm, vma.mm, start, start + HUGE_PAGES);
   const bits = tables.bits(entry);
   const first = tables.pfn(entry);
@@ -41,6 +43,7 @@ export function splitHugePmd(vm: Vm, vma: Vma, vpn: number): void {
   else if (vma.mapping !== null) dropFilePmd(vm, vma, vpn, bits);
   else if ((bits & PTE.present) === 0) fillLeaf(vm, vma, vpn, first, bits & ~PTE.huge);
   else splitPresentPmd(vm, vma, vpn, pageFolio(mem, mem.pfn(first)), bits);
+  invalidateRangeEnd(vma.mm, start, start + HUGE_PAGES);
 }
 
 /** Splits the entry at one end of a VMA, where it would reach beyond it. */
@@ -62,6 +65,7 @@ export function freezeHugePmd(vm: Vm, vma: Vma, vpn: number, folio: Folio): void
   }
   const bits = tables.bits(vma.mm.directory.findHuge(vpn));
   const start = hugeStart(vpn);
+  invalidateRangeStart(vma.mm, start, start + HUGE_PAGES);
   flushTlbRange(vm, vma.mm, start, start + HUGE_PAGES);
   mem.events.count(VM_EVENT.thp_split_pmd, 1);
   if (isExclusive) clearFlag(mem, folio, PG.anonExclusive);
@@ -71,6 +75,7 @@ export function freezeHugePmd(vm: Vm, vma: Vma, vpn: number, folio: Folio): void
   // Its pages lose their mappings one by one: the first of them queues the folio.
   if (folioEntireMapcount(mem, folio) === 0) deferredSplitFolio(mem, folio);
   folioPut(mem, folio);
+  invalidateRangeEnd(vma.mm, start, start + HUGE_PAGES);
 }
 
 function splitPresentPmd(vm: Vm, vma: Vma, vpn: number, folio: Folio, bits: number): void {

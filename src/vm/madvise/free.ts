@@ -15,6 +15,7 @@ import type { Memory } from "../../memory/memory.ts";
 import { PG } from "../../memory/page-flags.ts";
 import type { Steps } from "../../sched/blocking.ts";
 import type { Vma } from "../mm.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "../mmu-notifier.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "../page-tables.ts";
 import { PTE } from "../pte.ts";
 import type { Swap } from "../swap/swap.ts";
@@ -26,6 +27,7 @@ import { zapSwapEntry } from "../zap.ts";
 export function* freeRange(vm: Vm, vma: Vma, from: number, to: number): Steps<void> {
   const { mm } = vma;
   const { directory } = mm;
+  invalidateRangeStart(mm, from, to);
   for (let vpn = from; vpn < to; vpn++) {
     yield "madvise-free-next";
     if (mm.vmaAt(vpn) !== vma) continue;
@@ -42,6 +44,7 @@ export function* freeRange(vm: Vm, vma: Vma, from: number, to: number): Steps<vo
     // A processor that knows the entry as dirty would not say so again when it writes.
     flushTlbPage(vm, mm, vpn);
   }
+  invalidateRangeEnd(mm, from, to);
 }
 
 function freeEntry(vm: Vm, vma: Vma, entry: number): void {

@@ -8,6 +8,7 @@ import { runToEnd } from "../../sched/run.ts";
 import { readUser, writeUser } from "../fault.ts";
 import { type Mm, VM, type Vma } from "../mm.ts";
 import { PTE } from "../pte.ts";
+import { SecondaryMmu } from "../secondary-mmu.ts";
 import {
   anonymousPage,
   cachedFolio,
@@ -210,6 +211,20 @@ test("a processor that knew a freed page as dirty marks the next write all the s
   assert.equal(advise(scene, "MADV_FREE"), "done");
   assert.equal(runToEnd(writeUser(vm, page.mm, page.vpn, 0, 11)), "done");
   assert.equal(bitsAt(scene, page) & PTE.dirty, PTE.dirty);
+  assert.equal(runToEnd(pageOut(vm, page.folio)), "kept");
+  assert.equal(read(scene, page), 11);
+});
+
+test("a guest that knew a freed page looks it up again for the next write", () => {
+  const scene = threePages();
+  const { vm, pages } = scene;
+  const [page] = pages;
+  const secondary = new SecondaryMmu(vm, page.mm);
+  assert.equal(runToEnd(secondary.write(page.vpn, 0, 10)), "done");
+  assert.equal(advise(scene, "MADV_FREE"), "done");
+  assert.equal(secondary.pages.size, 0);
+  assert.equal(runToEnd(secondary.write(page.vpn, 0, 11)), "done");
+  secondary.close();
   assert.equal(runToEnd(pageOut(vm, page.folio)), "kept");
   assert.equal(read(scene, page), 11);
 });
