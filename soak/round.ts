@@ -6,6 +6,7 @@ import { kswapd } from "../src/callers/reclaim/kswapd.ts";
 import { filemapMigrateFolio } from "../src/migrate/callbacks.ts";
 import type { AddressSpaceOperations } from "../src/pagecache/address-space.ts";
 import { RamSwap } from "../src/vm/swap/swap-device.ts";
+import { Tlbs } from "../src/vm/tlb.ts";
 import { addMovers } from "./movers.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { SHAPES, type SoakShape } from "./shapes.ts";
@@ -77,6 +78,7 @@ export function createWorld(shape: SoakShape, seed: number, outcomes: Outcomes):
   const { swapSlots: slots } = shape;
   const device = new RamSwap(world.mem, slots);
   world.machine.swapOn({ name: "swap", priority: 0, slots, device });
+  if (shape.hasTlbs) world.vm.tlbs = new Tlbs(world.cpus);
   if (shape.hasPools) new SoakHugePages(world);
   for (let at = 0; at < shape.processes; at++) {
     new UserProcess(world, world.vm.createMm(`process ${at}`));

@@ -12,6 +12,8 @@ export interface SoakShape {
   readonly release: Release;
   /** Whether a process uses huge pages that were set aside. */
   readonly hasPools?: true;
+  /** Whether processors remember translations, and processes have a thread more and a guest. */
+  readonly hasTlbs?: true;
 }
 
 const NEAR_AND_FAR = [
@@ -72,6 +74,22 @@ export const SHAPES: readonly SoakShape[] = [
     swapSlots: 4096,
     release: "6.1",
     hasPools: true,
+  },
+  {
+    name: "two nodes, four processors with TLBs",
+    memory: {
+      pageCount: 4096,
+      nodeOfCpu: [0, 0, 1, 1],
+      distances: NEAR_AND_FAR,
+      zones: [
+        { startPfn: 0, spanned: 2048, ...marks(16) },
+        { startPfn: 2048, spanned: 2048, node: 1, ...marks(16), pcp: { high: 24, batch: 6 } },
+      ],
+    },
+    processes: 6,
+    swapSlots: 4096,
+    release: "6.1",
+    hasTlbs: true,
   },
   {
     name: "one node, as the first kernel that moved pages",

@@ -1,8 +1,8 @@
 /**
  * A process that uses its memory in every way there is, and knows what it must find there.
  *
- * It alone writes its private memory, so each word has one right value at any time, whatever moves
- * the pages. Files that it maps shared are everybody's: their shadow is the file's. Devices that it
+ * Its threads alone write its private memory, so each word has one right value at any time,
+ * whatever moves the pages. Files that it maps shared are everybody's: their shadow is the file's. Devices that it
  * lets write do so into the frames that were pinned; what they wrote is the process's too, until it
  * gives the page up.
  */
@@ -19,12 +19,11 @@ import { madviseMergeable, madviseUnmergeable } from "../src/vm/ksm/madvise.ts";
 import { madvise } from "../src/vm/madvise/madvise.ts";
 import { type Mm, VM, type Vma } from "../src/vm/mm.ts";
 import { MREMAP, mremap } from "../src/vm/mremap.ts";
-import { entryPfn, NO_ENTRY } from "../src/vm/page-tables.ts";
+import { entryPfn } from "../src/vm/page-tables.ts";
 import { protectVma } from "../src/vm/protect.ts";
-import { PTE } from "../src/vm/pte.ts";
 import { exitMm, unmapRange } from "../src/vm/zap.ts";
-import { Shadow } from "./shadow.ts";
-import { swappedOut } from "./swapped-out.ts";
+import { ProcessContents } from "./process-contents.ts";
+import { SecondThread } from "./second-thread.ts";
 import type { Owner, World } from "./world.ts";
 
 /** Pages of one mapping, at most. */
@@ -52,7 +51,8 @@ export class UserProcess implements Owner {
   readonly name: string;
   readonly mm: Mm;
   private readonly world: World;
-  private readonly shadow: Shadow;
+  private readonly contents: ProcessContents;
+  private readonly thread: SecondThread | null;
   private readonly pins: Pin[] = [];
   /** Set when the process has ended. */
   private ended = false;
@@ -74,13 +74,14 @@ export class UserProcess implements Owner {
     [2, () => this.exit()],
   ];
 
-  constructor(world: World, mm: Mm, shadow: Shadow = new Shadow()) {
+  constructor(world: World, mm: Mm, contents: ProcessContents = new ProcessContents(world, mm)) {
     this.world = world;
     this.name = mm.name;
     this.mm = mm;
-    this.shadow = shadow;
+    this.contents = contents;
     world.owners.add(this);
     world.scheduler.addWorker(mm.name, world.random.below(world.cpus), () => this.operate());
+    this.thread = world.vm.tlbs === null ? null : new SecondThread(world, mm, contents);
   }
 
   /** One thing, by weight. */
@@ -110,7 +111,7 @@ export class UserProcess implements Owner {
       const mayWrite = (vma.flags & VM.write) !== 0;
       const [word, value] = [this.world.random.below(PAGE_WORDS), this.world.random.next()];
       const done = yield* writeUser(this.world.vm, this.mm, vpn, word, value);
-      if (done === "done") this.wrote(vma, vpn, word, value);
+      if (done === "done") this.contents.wrote(vma, vpn, word, value);
       yield* this.settle(done, mayWrite);
       if (done !== "done") return;
     }
@@ -123,8 +124,7 @@ export class UserProcess implements Owner {
     const word = this.world.random.below(PAGE_WORDS);
     const found = yield* readUser(this.world.vm, this.mm, vpn, word);
     if (typeof found === "number") {
-      const [shadow, page] = this.contentsOf(vma, vpn);
-      const expected = shadow.read(page, word);
+      const expected = this.contents.expected(vma, vpn, word);
       assert(found === expected, `${this.name} page ${vpn} word ${word}:`, found, expected);
     }
     const mayRead = (vma.flags & VM.read) !== 0;
@@ -164,9 +164,11 @@ export class UserProcess implements Owner {
     if (place === null) return;
     const { vma, vpn } = place;
     const end = Math.min(vma.endVpn, vpn + 1 + this.world.random.below(24));
+    if (this.thread !== null) yield* this.thread.layout.lock();
     const done = yield* madvise(this.world.vm, this.mm, vpn, end, "MADV_DONTNEED");
     // Locked memory does not take the advice.
     if (done === "done") this.forget(vpn, end);
+    this.thread?.layout.unlock();
   }
 
   private *advise(): Blocking<void> {
@@ -182,10 +184,12 @@ export class UserProcess implements Owner {
     const place = this.place();
     if (place === null) return;
     const end = place.vpn + 1 + this.world.random.below(REGION_PAGES);
+    if (this.thread !== null) yield* this.thread.layout.lock();
     yield* this.mm.mmapLock.lock();
     yield* unmapRange(this.world.vm, this.mm, place.vpn, end);
     this.mm.mmapLock.unlock();
     this.forget(place.vpn, end);
+    this.thread?.layout.unlock();
   }
 
   /** A mapping goes elsewhere, with its contents. */
@@ -197,13 +201,17 @@ export class UserProcess implements Owner {
     const { startVpn: newVpn } = this.mm.freeRange(pages);
     const request = { vpn: startVpn, oldPages: pages, newPages: pages, newVpn };
     const flags = MREMAP.mayMove | MREMAP.fixed;
+    if (this.thread !== null) yield* this.thread.layout.lock();
     const result = yield* mremap(this.world.vm, this.mm, { ...request, flags });
     this.world.outcomes.count("mremap", typeof result === "number" ? "done" : result);
-    if (typeof result !== "number") return;
-    this.shadow.move(startVpn, endVpn, result - startVpn);
+    if (typeof result === "number") this.moved(startVpn, endVpn, result - startVpn);
+    this.thread?.layout.unlock();
+  }
+
+  private moved(start: number, end: number, by: number): void {
+    this.contents.move(start, end, by);
     for (const pin of this.pins) {
-      if (pin.vpn === null || pin.vpn < startVpn || pin.vpn >= endVpn) continue;
-      pin.vpn += result - startVpn;
+      if (pin.vpn !== null && pin.vpn >= start && pin.vpn < end) pin.vpn += by;
     }
   }
 
@@ -228,10 +236,10 @@ export class UserProcess implements Owner {
     }
     madviseMergeable(vm, this.mm, startVpn, endVpn);
     for (let vpn = place.vpn; vpn < Math.min(endVpn, place.vpn + 8); vpn++) {
-      if (this.shadow.has(vpn)) continue;
+      if (this.contents.isOwn(vpn)) continue;
       const value = 1 + random.below(MERGEABLE_VALUES);
       const done = yield* writeUser(vm, this.mm, vpn, 0, value);
-      if (done === "done") this.wrote(place.vma, vpn, 0, value);
+      if (done === "done") this.contents.wrote(place.vma, vpn, 0, value);
     }
   }
 
@@ -254,7 +262,7 @@ export class UserProcess implements Owner {
     const { page, vpn } = this.world.pick(this.pins);
     const [word, value] = [this.world.random.below(PAGE_WORDS), this.world.random.next()];
     this.world.mem.frames.writeWord(page, word, value);
-    if (vpn !== null) this.shadow.write(vpn, word, value);
+    if (vpn !== null) this.contents.wroteByDevice(vpn, word, value);
   }
 
   private unpin(): void {
@@ -269,14 +277,15 @@ export class UserProcess implements Owner {
     if (processesOf(world).length >= world.processes) return;
     const child = forkMm(world.vm, this.mm, `process ${world.vm.mms.length}`);
     world.outcomes.count("fork", child === null ? "no memory" : "done");
-    if (child !== null) new UserProcess(world, child, this.shadow.copy());
+    if (child !== null) new UserProcess(world, child, this.contents.copyFor(child));
   }
 
   private *exit(): Blocking<void> {
     if (processesOf(this.world).length === 1) return;
-    this.unpinAll();
     this.world.owners.delete(this);
     this.ended = true;
+    if (this.thread !== null) yield* this.thread.end();
+    this.unpinAll();
     yield* exitMm(this.world.vm, this.mm);
   }
 
@@ -289,57 +298,19 @@ export class UserProcess implements Owner {
     return { vma, vpn: vma.startVpn + this.world.random.below(pages) };
   }
 
-  /** Whose contents a page has, and by which number. */
-  private contentsOf(vma: Vma, vpn: number): [Shadow, number] {
-    const file = this.world.files.find(({ mapping }) => mapping === vma.mapping);
-    if (file === undefined || this.shadow.has(vpn)) return [this.shadow, vpn];
-    return [file.shadow, vma.pgoff + (vpn - vma.startVpn)];
-  }
-
-  private wrote(vma: Vma, vpn: number, word: number, value: number): void {
-    const [shadow, page] = this.contentsOf(vma, vpn);
-    if ((vma.flags & VM.shared) !== 0) {
-      shadow.write(page, word, value);
-      return;
-    }
-    // A private page of a file became a copy of what the file has; that never changes.
-    if (shadow !== this.shadow) this.shadow.copyPage(vpn, shadow, page);
-    this.shadow.write(vpn, word, value);
-  }
-
   private forget(start: number, end: number): void {
-    this.shadow.forget(start, end);
+    this.contents.forget(start, end);
     for (const pin of this.pins) {
       if (pin.vpn !== null && pin.vpn >= start && pin.vpn < end) pin.vpn = null;
     }
   }
 
-  /** Every byte of every page, in the frame that the process reaches or in its slot in swap. */
   verify(): void {
-    const { vm, mem } = this.world;
-    for (const vma of this.mm.vmas) {
-      for (let vpn = vma.startVpn; vpn < vma.endVpn; vpn++) {
-        const entry = this.mm.directory.lookUp(vpn);
-        const bits = entry === NO_ENTRY ? 0 : vm.tables.bits(entry);
-        const [shadow, page] = this.contentsOf(vma, vpn);
-        if ((bits & PTE.present) !== 0) {
-          const frame = mem.pfn(entryPfn(vm.tables, entry, vpn));
-          const word = shadow.differsAt(page, mem.frames, frame);
-          assert(word === -1, `${this.name}: page ${vpn} differs at word`, word);
-        } else if ((bits & PTE.swap) !== 0) {
-          const { frames, page: at } = swappedOut(vm, vm.tables.pfn(entry));
-          const word = shadow.differsAt(page, frames, at);
-          assert(word === -1, `${this.name}: page ${vpn} differs in swap at word`, word);
-        } else {
-          const isOwn = vma.mapping === null || (vma.flags & VM.shared) === 0;
-          const isLost = isOwn && this.shadow.has(vpn);
-          assert(!isLost, `${this.name}: nothing is left of page`, vpn, bits);
-        }
-      }
-    }
+    this.contents.verify();
   }
 
   leave(): void {
+    this.thread?.leave();
     this.unpinAll();
     runToEnd(exitMm(this.world.vm, this.mm));
     this.world.owners.delete(this);
