@@ -4,8 +4,11 @@
  * Scenarios are small stories on small machines; each is run under every schedule, or as many as
  * there is time for, and a failure is told step by step. See docs/lab.md.
  */
+
+export { CheckError } from "./check-error.ts";
+export { pins, reclaims, speculates, truncates, wakesEarly } from "./disturbances.ts";
 export { type Exploration, exploreScenario } from "./explore-scenario.ts";
-export { CheckError, type Lab } from "./lab.ts";
+export type { Lab } from "./lab.ts";
 export type { LabTask } from "./lab-task.ts";
 export { moveFolio, moveFolioOnce, movePage } from "./move-folio.ts";
 export { replayScenario } from "./replay-scenario.ts";

@@ -18,13 +18,11 @@ import { Clock } from "../sched/clock.ts";
 import type { ChoicePoints } from "../sched/explore/choice-points.ts";
 import type { Task } from "../sched/task.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
+import { CheckError } from "./check-error.ts";
+import { type FaultKinds, installFaults } from "./faults.ts";
+import { LabDevice, type LabDeviceOptions } from "./lab-device.ts";
 import { LabTask } from "./lab-task.ts";
 import type { LabSession } from "./session.ts";
-
-/** A rule that the scenario states does not hold. */
-export class CheckError extends Error {
-  override readonly name = "CheckError";
-}
 
 /** Looks at a machine after each step; throws where a rule is broken. */
 export interface StepChecker {
@@ -41,6 +39,8 @@ export class Lab {
   readonly clock: Clock = new Clock();
   readonly tasks: Task[] = [];
   readonly machines: Machine[] = [];
+  /** Whether the tasks run: the scene is set, and nothing is looked at yet. */
+  isRunning = false;
   /** Asked after each step. */
   readonly checkers: StepChecker[] = [];
   /** The body sleeps here while the tasks run. */
@@ -91,7 +91,9 @@ export class Lab {
 
   /** Runs every task to its end, as the schedule says. Called once. */
   *run(): Blocking<void> {
+    this.isRunning = true;
     yield this.tasksEnded;
+    this.isRunning = false;
   }
 
   /** Fails the run, and with it the scenario, if `holds` is false. */
@@ -121,6 +123,24 @@ export class Lab {
   /** Whether something goes wrong here that can: false in most runs. */
   fault(about: string): boolean {
     return this.choices.choose("fault", about, 2) === 1;
+  }
+
+  /** What may go wrong on `machine` while the tasks run, each time that it can: one fault each. */
+  faults(machine: Machine, kinds: FaultKinds): void {
+    installFaults(this, machine, kinds);
+  }
+
+  /** A block device in memory on which a request takes a while, and may fail while tasks run. */
+  device(machine: Machine, options: LabDeviceOptions = {}): LabDevice {
+    return new LabDevice(this, machine.mem, options);
+  }
+
+  /**
+   * A task that comes in between in some runs only, which counts as a fault: `pins`, `speculates`,
+   * `reclaims`, `truncates`, `wakesEarly`, or a body of your own.
+   */
+  disturb(about: string, body: Blocking<void>): void {
+    if (this.fault(about)) this.task(about, body);
   }
 
   isDaemon(task: Task): boolean {

@@ -33,6 +33,12 @@ export interface AllocHooks {
   wakeKswapd: ((zone: Zone, order: number, highestZone: ZoneType, gfp: number) => void) | null;
   /** Whether the node's kswapd is at work just now. Linux: `kswapd_is_running()`. */
   kswapdIsRunning: ((node: Node) => boolean) | null;
+  /**
+   * Whether an allocation of this order is to fail although there is memory: for tests of what
+   * callers make of it. Not asked for requests that must not fail. Linux: `fail_page_alloc`,
+   * `should_fail_alloc_page()`.
+   */
+  shouldFail: ((order: number) => boolean) | null;
 }
 
 /** No room above has supplied anything. */
@@ -44,5 +50,6 @@ export function noAllocHooks(): AllocHooks {
     outOfMemory: null,
     wakeKswapd: null,
     kswapdIsRunning: null,
+    shouldFail: null,
   };
 }

@@ -15,7 +15,7 @@ import { VM_EVENT } from "../events/vmstat.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { MAX_ORDER, MIGRATE, type Migratetype, ZONE_TYPES, type ZoneType } from "./constants.ts";
 import { prepCompound } from "./folio.ts";
-import type { GfpRequest } from "./gfp.ts";
+import { GFP, type GfpRequest } from "./gfp.ts";
 import type { Folio, Pfn } from "./memmap.ts";
 import type { Memory } from "./memory.ts";
 import type { Node } from "./node.ts";
@@ -40,6 +40,9 @@ export interface AllocRequest {
 /** How much a zone must keep back. Linux: ALLOC_WMARK_MIN and so on. */
 export type Watermark = "watermarkMin" | "watermarkLow" | "watermarkHigh";
 
+/** In place of the first page: there is none. */
+const NO_PAGE = -1 as Pfn;
+
 /** A request for one movable page, as a fault on anonymous memory makes it. */
 export function movableRequest(node: number): AllocRequest {
   return { order: 0, migratetype: MIGRATE.movable, node, highestZone: "Movable" };
@@ -61,6 +64,8 @@ export function* folioAllocGfp(mem: Memory, request: GfpRequest): Blocking<Folio
 
 /** Returns the first of 2^order pages, the first with one reference; -1 if none can be had. */
 export function allocPages(mem: Memory, request: AllocRequest): Pfn {
+  const { shouldFail } = mem.allocHooks;
+  if (shouldFail?.(request.order) === true) return NO_PAGE;
   const flags = allocFlags(request);
   const pfn = getPageFromFreelist(mem, request, "watermarkLow", flags);
   return pfn === -1 ? getPageFromFreelist(mem, request, "watermarkMin", flags) : pfn;
@@ -68,8 +73,10 @@ export function allocPages(mem: Memory, request: AllocRequest): Pfn {
 
 /** As `allocPages`, by way of the slow path. Linux: `__alloc_pages()`. */
 function* allocPagesGfp(mem: Memory, request: GfpRequest): Blocking<Pfn> {
-  const { slowPath } = mem.allocHooks;
+  const { slowPath, shouldFail } = mem.allocHooks;
   if (slowPath === null) return allocPages(mem, request);
+  const mayFail = shouldFail !== null && (request.gfp & GFP.nofail) === 0;
+  if (mayFail && shouldFail(request.order)) return NO_PAGE;
   const pfn = getPageFromFreelist(mem, request, "watermarkLow", allocFlags(request));
   return pfn === -1 ? yield* slowPath(request) : pfn;
 }

@@ -14,7 +14,7 @@ import { signature } from "../../sched/explore/shrink.ts";
 import { Replay } from "../../sched/explore/strategies/replay.ts";
 import { SleptError } from "../../sched/run.ts";
 import { WouldSleepError } from "../../sched/wait-queue.ts";
-import { CheckError } from "../lab.ts";
+import { CheckError } from "../check-error.ts";
 import { programOf } from "../lab-program.ts";
 import type { Scenario } from "../scenario.ts";
 import { LabSession } from "../session.ts";
