@@ -5,6 +5,7 @@ import { hugetlbRaces } from "./hugetlb.ts";
 import { isolationRaces } from "./isolation.ts";
 import { ksmRaces } from "./ksm.ts";
 import { movableRaces } from "./movable.ts";
+import { moveAndBlocksRaces } from "./move-and-blocks.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
 import { moveAndFileRaces } from "./move-and-file.ts";
 import { moveAndForkRaces } from "./move-and-fork.ts";
@@ -44,6 +45,7 @@ export const allRaces: readonly Race[] = [
   ...moveAndForkRaces,
   ...moveAndSplitRaces,
   ...moveInBatchesRaces,
+  ...moveAndBlocksRaces,
   ...moveAndBuffersRaces,
   ...moveAndFileRaces,
   ...moveAndReadRaces,
