@@ -10,25 +10,27 @@
  * Per entry, under the page table lock: clear and flush, harvest, count the slot, give up
  * exclusiveness (not that of a pinned page), new entry, mapcount down and reference put. Callers
  * hold the folio's lock and look at `folioMapped` themselves: success is nothing else. An entry
- * that maps a huge folio whole is split first. A page that KSM has merged stays mapped.
+ * that maps a huge folio whole is split first. A page that KSM has merged is met where its items
+ * say; where they do not know of a mapping it stays mapped.
  *
  * Linux: `try_to_unmap()` with TTU_SPLIT_HUGE_PMD, mm/rmap.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
 import { folioMapcount, folioMapped, folioNrPages } from "../memory/folio.ts";
 import { folioMaybeDmaPinned, folioPut } from "../memory/folio-ref.ts";
-import { folioTestAnon } from "../memory/mapping-word.ts";
+import { folioTestAnon, folioTestKsm } from "../memory/mapping-word.ts";
 import { clearFlag, type Folio, type Pfn, setFlag, testFlag } from "../memory/memmap.ts";
 import { mlockDrain, mlockFolio } from "../memory/mlock.ts";
 import { PG } from "../memory/page-flags.ts";
 import { folioMarkDirty } from "../pagecache/mark-dirty.ts";
 import type { Steps } from "../sched/blocking.ts";
 import { splitHugePmd } from "./huge/split-pmd.ts";
+import { ksmMappings } from "./ksm/ksm-mappings.ts";
 import { VM, type Vma } from "./mm.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
-import { removeRmap, rmapEntry, rmapHugeEntry, rmapVmas } from "./rmap.ts";
+import { removeRmap, rmapHugeEntry, rmapVmas } from "./rmap.ts";
 import { folioSwapEntry, folioTestSwapcache } from "./swap/swap-cache.ts";
 import type { SwapEntry } from "./swap/swap-entry.ts";
 import { flushTlbPage } from "./tlb.ts";
@@ -45,6 +47,14 @@ export function* tryToUnmap(
 ): Steps<void> {
   const { mem } = vm;
   assert(testFlag(mem, folio, PG.locked), "a folio is unmapped that is not locked:", folio);
+  if (folioTestKsm(mem, folio)) {
+    for (const { vma, vpn } of ksmMappings(vm, folio)) {
+      yield "try-to-unmap-merged";
+      if (!(yield* unmapAt(vm, vma, folio, folio, vpn, locked))) return;
+      if (!folioMapped(mem, folio)) return;
+    }
+    return;
+  }
   const pages = folioNrPages(mem, folio);
   const offset = mem.index[folio];
   for (const vma of rmapVmas(vm, folio)) {
@@ -52,20 +62,34 @@ export function* tryToUnmap(
     const startVpn = vma.startVpn + (offset - vma.pgoff);
     for (let at = 0; at < pages; at++) {
       yield "try-to-unmap-entry";
-      const entry = rmapEntry(vma, offset + at);
-      if (entry === NO_ENTRY || !mapsPage(vm, entry, folio + at)) continue;
-      if (locked === "keep-mlocked" && (vma.flags & VM.locked) !== 0) {
-        // mlock may have been too early to see this page: it is told again.
-        mlockFolio(mem, folio);
-        return;
-      }
-      invalidateRangeStart(vma.mm, startVpn + at, startVpn + at + 1);
-      const isUnmapped = yield* unmapEntry(vm, vma, folio, (folio + at) as Pfn, entry);
-      invalidateRangeEnd(vma.mm, startVpn + at, startVpn + at + 1);
-      if (!isUnmapped) return;
+      const vpn = startVpn + at;
+      if (vpn < vma.startVpn || vpn >= vma.endVpn) continue;
+      if (!(yield* unmapAt(vm, vma, folio, (folio + at) as Pfn, vpn, locked))) return;
     }
     if (!folioMapped(mem, folio)) return;
   }
+}
+
+/** Unmaps the page where `vma` maps it at `vpn`, if it does; false if no other is to be tried. */
+function* unmapAt(
+  vm: Vm,
+  vma: Vma,
+  folio: Folio,
+  page: Pfn,
+  vpn: number,
+  locked: UnmapLocked,
+): Steps<boolean> {
+  const entry = vma.mm.directory.find(vpn);
+  if (entry === NO_ENTRY || !mapsPage(vm, entry, page)) return true;
+  if (locked === "keep-mlocked" && (vma.flags & VM.locked) !== 0) {
+    // mlock may have been too early to see this page: it is told again.
+    mlockFolio(vm.mem, folio);
+    return false;
+  }
+  invalidateRangeStart(vma.mm, vpn, vpn + 1);
+  const isUnmapped = yield* unmapEntry(vm, vma, folio, page, vpn, entry);
+  invalidateRangeEnd(vma.mm, vpn, vpn + 1);
+  return isUnmapped;
 }
 
 /** A mapping that mlock keeps is split in vain: the kernel does so too. */
@@ -80,10 +104,16 @@ function mapsPage(vm: Vm, entry: number, page: number): boolean {
 }
 
 /** False, with the entry as it was, if it cannot be unmapped: then no other is tried. */
-function* unmapEntry(vm: Vm, vma: Vma, folio: Folio, page: Pfn, entry: number): Steps<boolean> {
+function* unmapEntry(
+  vm: Vm,
+  vma: Vma,
+  folio: Folio,
+  page: Pfn,
+  vpn: number,
+  entry: number,
+): Steps<boolean> {
   const { mem, tables } = vm;
   const isDirty = (tables.bits(entry) & PTE.dirty) !== 0;
-  const vpn = vma.startVpn + (mem.index[folio] + (page - folio) - vma.pgoff);
   const isAnon = folioTestAnon(mem, folio);
   if (isAnon && isDirty) setFlag(mem, folio, PG.dirty);
   if (!isAnon) {

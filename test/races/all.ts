@@ -4,6 +4,7 @@ import { folioLockRaces } from "./folio-lock.ts";
 import { hugetlbRaces } from "./hugetlb.ts";
 import { isolationRaces } from "./isolation.ts";
 import { ksmRaces } from "./ksm.ts";
+import { ksmAndSwapRaces } from "./ksm-and-swap.ts";
 import { movableRaces } from "./movable.ts";
 import { moveAndBlocksRaces } from "./move-and-blocks.ts";
 import { moveAndBuffersRaces } from "./move-and-buffers.ts";
@@ -54,4 +55,5 @@ export const allRaces: readonly Race[] = [
   ...moveAndSwapRaces,
   ...hugetlbRaces,
   ...shmemRaces,
+  ...ksmAndSwapRaces,
 ];

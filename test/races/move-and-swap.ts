@@ -229,8 +229,8 @@ export const moveAndSwapRaces: readonly Race[] = [
         file: "src/vm/swap/swap-in.ts",
         text:
           '  if (!isCurrent(fault)) return "again";\n' +
-          '  if (!testFlag(mem, folio, PG.uptodate)) return "SIGBUS";\n  const page',
-        replacement: '  if (!testFlag(mem, folio, PG.uptodate)) return "SIGBUS";\n  const page',
+          '  if (!testFlag(mem, folio, PG.uptodate)) return "SIGBUS";\n  return null',
+        replacement: '  if (!testFlag(mem, folio, PG.uptodate)) return "SIGBUS";\n  return null',
         says: /that no entry names/,
       },
     ],

@@ -6,9 +6,11 @@
  * give the entry's claim on the slot back, and the slot itself if nobody else needs it and the
  * page is to be written; map. Whatever has changed meanwhile ends in "again": the use starts over.
  *
- * A page that was its process's alone when it went out is so again. A slot that one entry names, on
- * a device that answers at once, is read without the cache: then nobody else may read it, and who
- * tries sleeps until it is done (the kernel polls, once a tick).
+ * A page that was its process's alone when it went out is so again. One slot may stand for a page
+ * that KSM had merged: who comes first gets the folio, the others a copy, as no reverse map leads
+ * from it to both. A slot that one entry names, on a device that answers at once, is read without
+ * the cache: then nobody else may read it, and who tries sleeps until it is done (the kernel polls,
+ * once a tick).
  *
  * Protection: the folio's lock, then each plain function is a section under the page table lock.
  * Linux: `do_swap_page()`, mm/memory.c, 6.1 with the claim of 6.1.79 on reads without the cache.
@@ -17,12 +19,18 @@
 import { VM_EVENT } from "../../events/vmstat.ts";
 import { folioLock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
-import { lruAddDrain } from "../../memory/lru.ts";
-import { folioTestAnon, folioTestKsm } from "../../memory/mapping-word.ts";
+import { folioAddLru, lruAddDrain } from "../../memory/lru.ts";
+import {
+  folioTestAnon,
+  folioTestKsm,
+  MAPPING_ANON,
+  mappingWord,
+} from "../../memory/mapping-word.ts";
 import { type Folio, type Pfn, setFlag, testFlag } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { filemapGetFolio } from "../../pagecache/page-cache.ts";
 import type { Blocking } from "../../sched/blocking.ts";
+import { folioStableNode } from "../ksm/stable-tree.ts";
 import { VM, type Vma } from "../mm.ts";
 import { PTE } from "../pte.ts";
 import { addRmap, setAnonOwner } from "../rmap.ts";
@@ -71,7 +79,7 @@ export function* swapFault(
   }
   yield "swap-fault-found";
   yield* folioLock(mem, folio);
-  const outcome = mapCached(fault, folio);
+  const outcome = needsCopy(fault, folio) ? yield* mapCopy(fault, folio) : mapCached(fault, folio);
   folioUnlock(mem, folio);
   if (outcome !== "done") folioPut(mem, folio);
   return outcome;
@@ -88,16 +96,63 @@ function isCurrent({ vm, vma, vpn, entry, bits, slot }: SwapFault): boolean {
   );
 }
 
+/** Why the locked folio is not what the entry wants, or null. */
+function refusal(fault: SwapFault, folio: Folio): SwapFaultOutcome | null {
+  const { vm, swap, slot } = fault;
+  const { mem } = vm;
+  // The cache's slot named it when it was not locked: it may have left the cache since.
+  if (swap.mapping.folios.load(slot) !== folio) return "again";
+  if (!isCurrent(fault)) return "again";
+  if (!testFlag(mem, folio, PG.uptodate)) return "SIGBUS";
+  return null;
+}
+
+/**
+ * Whether the folio's reverse map would not lead to this process: the slot was a merged page's, and
+ * whoever came first has made the folio its own. Linux: `ksm_might_need_to_copy()`.
+ */
+function needsCopy({ vm, vma, vpn, slot }: SwapFault, folio: Folio): boolean {
+  const { mem } = vm;
+  if (!folioTestAnon(mem, folio)) return false;
+  if (folioTestKsm(mem, folio)) return folioStableNode(vm, folio) === null;
+  const offset = mem.index[folio] + (slot - mem.private[folio]);
+  const isOwn = mem.mapping[folio] === mappingWord(vma.anonVma?.id ?? -1, MAPPING_ANON);
+  return !isOwn || offset !== vma.pgoff + (vpn - vma.startVpn);
+}
+
+/** Gives the process a page of its own, with the bytes of the locked folio. */
+function* mapCopy(fault: SwapFault, folio: Folio): Blocking<SwapFaultOutcome> {
+  const { vm, swap, slot } = fault;
+  const { mem } = vm;
+  const refused = refusal(fault, folio);
+  if (refused !== null) return refused;
+  const copy = yield* allocSwapFolio(mem);
+  if (copy === null) return isCurrent(fault) ? "SIGBUS" : "again";
+  mem.frames.copy(copy, (folio + (slot - mem.private[folio])) as Pfn);
+  yield "swap-in-copied";
+  const isStill = isCurrent(fault);
+  if (isStill) {
+    mem.flags[copy] |= PG.uptodate | PG.dirty;
+    swap.free(slot);
+    if (shouldTryToFreeSwap(fault, folio)) folioFreeSwap(swap, folio);
+    mapSwappedIn(fault, copy, copy, true);
+    folioAddLru(mem, copy);
+  }
+  folioUnlock(mem, copy);
+  if (!isStill) folioPut(mem, copy);
+  // The entry's reference is on the copy.
+  if (isStill) folioPut(mem, folio);
+  return isStill ? "done" : "again";
+}
+
 /** Maps the locked folio if it is still the entry's; its reference is then the entry's too. */
 function mapCached(fault: SwapFault, folio: Folio): SwapFaultOutcome {
   const { vm, swap, access, slot, bits } = fault;
   const { mem } = vm;
-  // The cache's slot named it when it was not locked: it may have left the cache since.
-  if (swap.mapping.folios.load(slot) !== folio) return "again";
   // A batch's reference is nobody's: it must not cost a copy.
   if (access === "write" && !testFlag(mem, folio, PG.lru)) lruAddDrain(mem);
-  if (!isCurrent(fault)) return "again";
-  if (!testFlag(mem, folio, PG.uptodate)) return "SIGBUS";
+  const refused = refusal(fault, folio);
+  if (refused !== null) return refused;
   const page = (folio + (slot - mem.private[folio])) as Pfn;
   let isExclusive = (bits & PTE.swapExclusive) !== 0;
   // While the device reads the page nobody may write to it.
