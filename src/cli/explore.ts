@@ -3,12 +3,16 @@
  *
  * Status 0: every mistake was found, and without it every scenario is clean; 1 otherwise.
  */
+import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { InputError } from "../base/input-error.ts";
 import { type ExploreOptions, exploreFolder } from "../host/lab/explore-folder.ts";
-import { findScenarios } from "../host/lab/find-scenarios.ts";
+import { findScenarios, type ScenarioFile } from "../host/lab/find-scenarios.ts";
+import { replayFile } from "../host/lab/replay-file.ts";
 import { type ExploredScenario, isGood } from "../lab/explored.ts";
-import { exploreJson, exploreText } from "../report/explore-text.ts";
+import { storyText } from "../lab/tell/story-text.ts";
+import { storyTrace } from "../lab/tell/story-trace.ts";
+import { exploreJson, exploreText, storyStyle } from "../report/explore-text.ts";
 import { type SearchOptions, STRATEGY_NAMES, type StrategyName } from "../sched/explore/search.ts";
 import type { Command } from "./command.ts";
 import type { Io } from "./io.ts";
@@ -47,6 +51,14 @@ export const explore: Command = {
         help: `give up a search after N (default: ${DEFAULT_SECONDS})`,
       },
       workers: { type: "string", value: "N", help: "threads (default: one a processor)" },
+      replay: { type: "string", value: "STRING", help: "one schedule again, as far as it fits" },
+      mutant: {
+        type: "string",
+        value: "TEXT",
+        help: "for replay: with the mistake that TEXT names",
+      },
+      tell: { type: "boolean", help: "tell the failure of every mistake, step by step" },
+      trace: { type: "string", value: "FILE", help: "for replay: write it for ui.perfetto.dev" },
       "no-mutants": { type: "boolean", help: "leave the mistakes out" },
     },
     details:
@@ -66,20 +78,47 @@ async function runExplore(options: Options, io: Io): Promise<number> {
   const progress = new Progress(io);
   const wanted = exploreOptions(options);
   const asJson = options.has("json");
-  const width = io.out.isTerminal ? Math.min(io.out.columns, SCREEN_WIDTH) : SCREEN_WIDTH;
-  const style = { colour: io.out.colour, width };
+  const style = { colour: io.out.colour, width: screenWidth(io) };
   progress.show(`reading ${where}`);
   const files = await findScenarios(where);
+  const schedule = options.text("replay");
+  if (schedule !== null) return await runReplay(files, schedule, options, io, progress);
   let done = 0;
   const onScenario = (explored: ExploredScenario): void => {
     done++;
     progress.clear();
-    if (!asJson) io.out.write(exploreText(explored, style));
+    if (!asJson) io.out.write(exploreText(explored, { ...style, tell: options.has("tell") }));
     progress.show(`${done} of ${files.length} explored`);
   };
   const explored = await exploreFolder(files, wanted, onScenario).finally(() => progress.clear());
   if (asJson) io.out.write(`${JSON.stringify(exploreJson(explored))}\n`);
   return explored.every(isGood) ? 0 : 1;
+}
+
+/** Status 1 if the run fails. */
+async function runReplay(
+  files: readonly ScenarioFile[],
+  schedule: string,
+  options: Options,
+  io: Io,
+  progress: Progress,
+): Promise<number> {
+  const [only, mutant, trace] = [
+    options.text("only"),
+    options.text("mutant"),
+    options.text("trace"),
+  ];
+  progress.show("replaying");
+  const story = await replayFile(files, { schedule, only, mutant }).finally(() => progress.clear());
+  if (trace !== null) await writeFile(trace, JSON.stringify(storyTrace(story)));
+  if (options.has("json")) io.out.write(`${JSON.stringify(story)}\n`);
+  else io.out.write(storyText(story, storyStyle(io.out.colour, screenWidth(io))));
+  return story.verdict === "failed" ? 1 : 0;
+}
+
+/** Stories have columns: they take what there is. */
+function screenWidth({ out }: Io): number {
+  return out.isTerminal ? out.columns : SCREEN_WIDTH;
 }
 
 function exploreOptions(options: Options): ExploreOptions {

@@ -7,13 +7,23 @@
 import { InputError } from "../base/input-error.ts";
 import type { SearchOptions } from "../sched/explore/search.ts";
 import { type Exploration, exploreScenario } from "./explore-scenario.ts";
+import { replayScenario } from "./replay-scenario.ts";
 import { isScenario, type Scenario } from "./scenario.ts";
+import type { Story } from "./tell/story.ts";
 
-export interface Job {
+interface WantedScenarios {
   /** Where the scenarios come from, for messages. */
   readonly file: string;
   /** Only scenarios whose name has this in it. */
   readonly only: string | null;
+}
+
+export interface ReplayJob extends WantedScenarios {
+  /** As a failure prints it. */
+  readonly schedule: string;
+}
+
+export interface Job extends WantedScenarios {
   /** Each scenario is searched in each of these ways. */
   readonly searches: readonly Partial<SearchOptions>[];
 }
@@ -23,15 +33,29 @@ export interface Job {
  * each of the searches, what came of each scenario.
  */
 export function runJob(module: Readonly<Record<string, unknown>>, job: Job): Exploration[][] {
-  const { only, searches } = job;
-  const scenarios = scenariosOf(module, job).filter(
-    ({ name }) => only === null || name.includes(only),
-  );
+  const { searches } = job;
+  const scenarios = wantedOf(module, job);
   return searches.map((options) => scenarios.map((each) => exploreScenario(each, options)));
 }
 
+/** Tells one schedule of the one scenario that is wanted. */
+export function replayJob(module: Readonly<Record<string, unknown>>, job: ReplayJob): Story {
+  const wanted = wantedOf(module, job);
+  if (wanted.length === 1) return replayScenario(wanted[0], job.schedule);
+  const names = wanted.map(({ name }) => `"${name}"`).join(", ");
+  throw new InputError(job.file, `${wanted.length} scenarios: ${names}`, "one, by --only TEXT");
+}
+
+function wantedOf(module: Readonly<Record<string, unknown>>, job: WantedScenarios): Scenario[] {
+  const { only } = job;
+  return scenariosOf(module, job).filter(({ name }) => only === null || name.includes(only));
+}
+
 /** Throws `InputError` for a module without scenarios, or with two of one name. */
-function scenariosOf(module: Readonly<Record<string, unknown>>, { file }: Job): Scenario[] {
+function scenariosOf(
+  module: Readonly<Record<string, unknown>>,
+  { file }: WantedScenarios,
+): Scenario[] {
   const scenarios = [...new Set(Object.values(module).flat())].filter(isScenario);
   const expected = 'a default export: scenario("what holds", function* (lab) { … })';
   if (scenarios.length === 0) throw new InputError(file, "no scenario", expected);

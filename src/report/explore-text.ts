@@ -3,48 +3,74 @@
  */
 import type { Exploration } from "../lab/explore-scenario.ts";
 import { type ExploredMutant, type ExploredScenario, isFound } from "../lab/explored.ts";
+import { type StoryStyle, storyText } from "../lab/tell/story-text.ts";
 import { bold, type ColourDepth, dim, paint } from "./colour.ts";
 import type { TextStyle } from "./look-text.ts";
 
 const GOOD = 0x2e9e4f;
 const BAD = 0xd0342c;
 
+export interface ExploreStyle extends TextStyle {
+  /** Whether the failure of every mistake is told. */
+  readonly tell: boolean;
+}
+
 /** One scenario: what was searched, and each mistake. A failure without a mistake is told whole. */
-export function exploreText(explored: ExploredScenario, { colour }: TextStyle): string {
-  const { fixed, mutants } = explored;
+export function exploreText(explored: ExploredScenario, style: ExploreStyle): string {
+  const { fixed, mutants, file } = explored;
+  const { colour } = style;
   const lines = [
     `${mark(colour, fixed.verdict === "clean")} ${bold(colour, fixed.name)}`,
     `  ${fixed.claim}, ${seconds(fixed)}`,
-    ...failureLines(fixed),
-    ...mutants.flatMap((mutant) => mutantLines(colour, mutant)),
+    ...(fixed.failure === null ? [] : [`  failed: ${fixed.failure.message}`]),
+    ...told(fixed, style),
+    ...mutants.flatMap((mutant, at) => mutantLines(mutant, file, at + 1, style)),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function mutantLines(colour: ColourDepth, mutant: ExploredMutant): string[] {
+function mutantLines(
+  mutant: ExploredMutant,
+  file: string,
+  number: number,
+  style: ExploreStyle,
+): string[] {
   const { exploration, inOrder, what } = mutant;
+  const { colour } = style;
   const found = isFound(mutant);
-  const { schedules, failure, claim } = exploration;
-  const after = schedules === 1 ? "1 schedule" : `${schedules} schedules`;
-  const told = found
-    ? `found after ${after}, ${seconds(exploration)}: ${failure?.message ?? ""}`
-    : failure === null
-      ? `missed: ${claim}`
-      : `missed: it fails otherwise than it should: ${failure.message}`;
-  const lines = [`  ${mark(colour, found)} ${what}`, `    ${told}`];
+  const { failure } = exploration;
+  const lines = [`  ${mark(colour, found)} ${what}`, `    ${verdict(mutant)}`];
   if (failure !== null && failure.replay !== "") {
-    lines.push(dim(colour, `    --replay "${failure.replay}"`));
+    const command = `godwit explore ${file} --mutant ${number} --replay "${failure.replay}"`;
+    lines.push(dim(colour, `    ${command}`));
   }
   if (inOrder.verdict === "failed") {
     lines.push(paint(colour, "    no race: it fails with one task after the other, too", BAD));
   }
-  return lines;
+  return style.tell ? [...lines, ...told(exploration, style)] : lines;
 }
 
-function failureLines({ failure }: Exploration): string[] {
-  if (failure === null) return [];
-  const replay = failure.replay === "" ? [] : [`  --replay "${failure.replay}"`];
-  return [`  failed: ${failure.message}`, ...replay];
+function verdict(mutant: ExploredMutant): string {
+  const { schedules, failure, claim } = mutant.exploration;
+  if (failure === null) return `missed: ${claim}`;
+  if (!isFound(mutant)) return `missed: it fails otherwise than it should: ${failure.message}`;
+  const after = schedules === 1 ? "1 schedule" : `${schedules} schedules`;
+  return `found after ${after}, ${seconds(mutant.exploration)}: ${failure.message}`;
+}
+
+function told({ failure }: Exploration, { colour, width }: ExploreStyle): string[] {
+  if (failure === null || failure.story === null) return [];
+  return ["", storyText(failure.story, storyStyle(colour, width))];
+}
+
+/** How stories look on a terminal. */
+export function storyStyle(colour: ColourDepth, width: number): StoryStyle {
+  return {
+    width,
+    title: (text) => bold(colour, text),
+    faint: (text) => dim(colour, text),
+    bad: (text) => paint(colour, text, BAD),
+  };
 }
 
 function mark(colour: ColourDepth, good: boolean): string {

@@ -3,7 +3,7 @@
  *
  * The engine comes from its sources, so that a mistake can be put into any of them: a mutant is a
  * text that occurs once in one file of the bundle. `godwit` and its parts mean these sources too,
- * wherever the scenario lies. The bundle exports `run`, which takes a job (`lab/run-job.ts`).
+ * wherever the scenario lies. The bundle exports `run` and `replay`, which take a job (`lab/run-job.ts`).
  */
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -42,8 +42,9 @@ export async function buildScenario(
 ): Promise<{ module: string }> {
   const entry = [
     `import * as scenarios from ${JSON.stringify(path.resolve(file))};`,
-    `import { runJob } from ${JSON.stringify(packageFile("src/lab/run-job.ts"))};`,
+    `import { replayJob, runJob } from ${JSON.stringify(packageFile("src/lab/run-job.ts"))};`,
     "export const run = (job) => runJob(scenarios, job);",
+    "export const replay = (job) => replayJob(scenarios, job);",
   ].join("\n");
   const { build } = await loadEsbuild();
   const { outputFiles } = await build({

@@ -6,11 +6,17 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { assert } from "../../base/assert.ts";
+import type { Exploration } from "../../lab/explore-scenario.ts";
 import type { ExploredScenario } from "../../lab/explored.ts";
 import type { SearchOptions } from "../../sched/explore/search.ts";
 import { buildScenario } from "../lab-build/build-scenario.ts";
-import { type BySearch, ExplorePool } from "./explore-pool.ts";
+import { ExplorePool } from "./explore-pool.ts";
+import type { Order } from "./explore-worker.ts";
 import type { FoundMutant, ScenarioFile } from "./find-scenarios.ts";
+
+/** For each search of a module: what came of each scenario. */
+type BySearch = readonly (readonly Exploration[])[];
 
 export interface ExploreOptions {
   readonly search: Partial<SearchOptions>;
@@ -90,8 +96,11 @@ class Explorer {
     const module = await this.build(file, mutant);
     try {
       const name = mutant === null ? file : mutant.source;
-      const order = { module: pathToFileURL(module).href, job: { file, only, searches } };
-      return await this.pool.explore(order, name, maxSeconds * searches.length);
+      const job = { file, only, searches };
+      const order: Order = { kind: "explore", module: pathToFileURL(module).href, job };
+      const answer = await this.pool.ask(order, name, maxSeconds * searches.length);
+      assert(answer.kind === "explored", "a worker explores what it is to explore");
+      return answer.explorations;
     } finally {
       await rm(path.dirname(module), { recursive: true, force: true });
     }

@@ -9,19 +9,15 @@
 import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../../base/input-error.ts";
-import type { Exploration } from "../../lab/explore-scenario.ts";
 import { packageFile } from "../package-root.ts";
 import type { Answer, Order } from "./explore-worker.ts";
-
-/** For each search of a job: what came of each scenario. */
-export type BySearch = readonly (readonly Exploration[])[];
 
 interface Waiting {
   readonly order: Order;
   /** What is explored, as messages name it. */
   readonly name: string;
   readonly maxSeconds: number;
-  readonly resolve: (explorations: BySearch) => void;
+  readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -41,7 +37,7 @@ export class ExplorePool {
   }
 
   /** Rejects with an `InputError` for a module that is no good, with a `HangError` if it hangs. */
-  explore(order: Order, name: string, maxSeconds: number): Promise<BySearch> {
+  ask(order: Order, name: string, maxSeconds: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ order, name, maxSeconds, resolve, reject });
       this.next();
@@ -84,8 +80,8 @@ export class ExplorePool {
     worker.once("message", (answer: Answer) => {
       clearTimeout(timer);
       this.idle.push(worker);
-      if (answer.kind === "explored") resolve(answer.explorations);
-      else if (answer.kind === "broken") reject(new Error(`${name}: ${answer.message}`));
+      if (answer.kind === "broken") reject(new Error(`${name}: ${answer.message}`));
+      else if (answer.kind !== "refused") resolve(answer);
       else reject(new InputError(answer.place, answer.found, answer.expected));
       this.next();
     });

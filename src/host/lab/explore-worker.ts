@@ -3,16 +3,17 @@ import { parentPort } from "node:worker_threads";
 import { assert } from "../../base/assert.ts";
 import type { InputError } from "../../base/input-error.ts";
 import type { Exploration } from "../../lab/explore-scenario.ts";
-import type { Job } from "../../lab/run-job.ts";
+import type { Job, ReplayJob } from "../../lab/run-job.ts";
+import type { Story } from "../../lab/tell/story.ts";
 
 /** A bundle of scenarios with the engine: `module` is its URL. */
-export interface Order {
-  readonly module: string;
-  readonly job: Job;
-}
+export type Order =
+  | { readonly kind: "explore"; readonly module: string; readonly job: Job }
+  | { readonly kind: "replay"; readonly module: string; readonly job: ReplayJob };
 
 export type Answer =
   | { readonly kind: "explored"; readonly explorations: readonly (readonly Exploration[])[] }
+  | { readonly kind: "told"; readonly story: Story }
   | {
       readonly kind: "refused";
       readonly place: string;
@@ -28,9 +29,10 @@ port.on("message", async (order: Order) => {
   port.postMessage(await answer(order));
 });
 
-async function answer({ module, job }: Order): Promise<Answer> {
+async function answer({ kind, module, job }: Order): Promise<Answer> {
   try {
-    const { run } = await import(module);
+    const { run, replay } = await import(module);
+    if (kind === "replay") return { kind: "told", story: replay(job) };
     return { kind: "explored", explorations: run(job) };
   } catch (error) {
     // The bundle has an `InputError` of its own: only its shape is known here.

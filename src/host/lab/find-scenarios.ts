@@ -16,7 +16,7 @@ import { packageFile } from "../package-root.ts";
 import { loadEsbuild } from "./esbuild.ts";
 
 export interface ScenarioFile {
-  /** Absolute. */
+  /** As a user would name it. */
   readonly file: string;
   readonly mutants: readonly FoundMutant[];
 }
@@ -36,7 +36,7 @@ const PASSED_OVER = /\.(test|d)\.m?[tj]s$/;
 
 /** Throws `InputError` where there is nothing to explore, or a mutant is none. */
 export async function findScenarios(where: string): Promise<ScenarioFile[]> {
-  const files = await filesAt(path.resolve(where));
+  const files = await filesAt(path.normalize(where));
   const scenarios: string[] = [];
   for (const file of files) if (await declaresScenario(file)) scenarios.push(file);
   if (scenarios.length === 0) {
