@@ -3,9 +3,9 @@
  * an owner from whom it can be taken.
  *
  * Order of steps: the memory's shape; the flags of every page; free blocks onto their lists,
- * compounds tied together; owners (`SnapshotOwners`) for what processes and files have; a hold from
- * outside for what the kernel has; the LRU; pins. Locks and writeback of the instant are let go:
- * nobody is there to end them.
+ * compounds tied together; owners (`SnapshotOwners`) for what processes and files have; slots for
+ * what is in the swap cache; a hold from outside for what the kernel has; the LRU; pins. Locks and
+ * writeback of the instant are let go: nobody is there to end them.
  *
  * What a snapshot cannot say is made up in one way only: a reference count is the sum of the
  * holders that are known.
@@ -14,7 +14,7 @@ import { Machine } from "../machine/machine.ts";
 import { buddyOrder, pageBuddy, placeFreeBlock } from "../memory/buddy.ts";
 import { byteFrames } from "../memory/byte-frames.ts";
 import { GUP_PIN_COUNTING_BIAS, MIGRATE } from "../memory/constants.ts";
-import { folioNrPages, prepCompound } from "../memory/folio.ts";
+import { folioNrPages, pageMapcount, prepCompound } from "../memory/folio.ts";
 import { TokenFrames } from "../memory/frames.ts";
 import { lruLink } from "../memory/lru-list.ts";
 import { type Folio, NOT_LINKED, type Pfn } from "../memory/memmap.ts";
@@ -23,6 +23,7 @@ import { PG } from "../memory/page-flags.ts";
 import { NO_SECTION, pageblockMigratetype } from "../memory/pageblock.ts";
 import { SnapshotOwners } from "./machine-owners.ts";
 import { shapeOfSnapshot } from "./machine-shape.ts";
+import { placeSwapCache } from "./machine-swap.ts";
 import { NO_BLOCK, type Snapshot } from "./snapshot.ts";
 
 export interface BuildOptions {
@@ -63,6 +64,7 @@ export function machineFromSnapshot(snapshot: Snapshot, options: BuildOptions): 
   placeBlockTypes(mem, snapshot, options);
   placeBlocks(mem, snapshot, options);
   new SnapshotOwners(machine, snapshot).place();
+  placeSwapCache(machine, snapshot);
   for (let at = 0; at < mem.pageCount; at++) {
     const pfn = at as Pfn;
     if (pageBuddy(mem, pfn)) at += (1 << buddyOrder(mem, pfn)) - 1;
@@ -135,7 +137,7 @@ function finishFolio(machine: Machine, folio: Folio, options: BuildOptions): voi
   lruLink(mem, folio, "tail");
   // Unevictable folios are not linked; the link holds how many locked mappings there are.
   const isUnlinked = mem.next[folio] === NOT_LINKED;
-  if (isUnlinked && (flags & PG.mlocked) !== 0) mem.prev[folio] = mem.mapcount[folio];
+  if (isUnlinked && (flags & PG.mlocked) !== 0) mem.prev[folio] = pageMapcount(mem, folio);
 }
 
 function hold(machine: Machine, folio: Folio, count: number): void {

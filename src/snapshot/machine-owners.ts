@@ -5,7 +5,9 @@
  * grouped by what the snapshot does tell (anonymous, file or shmem; how often mapped; locked by
  * mlock; memory cgroup), and each group gets one anon_vma or one file and as many processes as its
  * pages are mapped times. So every page has page table entries, a reverse map and a place in a
- * file like those that it had, if not at the same addresses.
+ * file like those that it had, if not at the same addresses. A folio of 2 MiB that processes map
+ * whole has a huge entry in each: whether it had 512 single ones a snapshot does not say. Anonymous
+ * pages that are mapped nowhere are left to `machine-swap.ts`.
  *
  * Called once, on a machine whose flags are set and whose counts are not.
  */
@@ -19,8 +21,9 @@ import { markDirtyInIndex } from "../pagecache/dirty-account.ts";
 import { filemapDirtyFolio, noopDirtyFolio } from "../pagecache/mark-dirty.ts";
 import { filemapAddFolio } from "../pagecache/page-cache.ts";
 import { type Mm, VM, type Vma, type VmaRange } from "../vm/mm.ts";
+import { HUGE_PAGES } from "../vm/page-tables.ts";
 import { PTE } from "../vm/pte.ts";
-import { setAnonOwner } from "../vm/rmap.ts";
+import { countHugeMapping, setAnonOwner } from "../vm/rmap.ts";
 import { PAGE_KIND } from "./page-kinds.ts";
 import type { Snapshot, SnapshotPagemap } from "./snapshot.ts";
 
@@ -148,12 +151,11 @@ export class SnapshotOwners {
     const offset = takePages(place, mem, folio);
     if (place.mapping !== null) this.addToFile(place.mapping, folio, offset);
     else setAnonOwner(mem, folio, place.vmas[0], place.vmas[0].startVpn + offset);
+    const wholes = pages === HUGE_PAGES ? this.wholeMappings(folio) : 0;
     for (const [process, vma] of place.vmas.entries()) {
-      for (let at = 0; at < pages; at++) {
-        const page = (folio + at) as Pfn;
-        if (this.snapshot.mapcount[page] <= process) continue;
-        this.mapPage(vma, vma.startVpn + offset + at, page, folio);
-      }
+      const vpn = vma.startVpn + offset;
+      if (process < wholes) this.mapHuge(vma, vpn, folio);
+      else this.mapParts(vma, vpn, folio, process);
     }
   }
 
@@ -164,6 +166,23 @@ export class SnapshotOwners {
     let most = 0;
     for (let page: number = folio; page < end; page++) most = Math.max(most, mapcount[page]);
     return most;
+  }
+
+  /** How often the least mapped page of a folio of 2 MiB is mapped. */
+  private wholeMappings(folio: Folio): number {
+    const { mapcount } = this.snapshot;
+    let least = mapcount[folio];
+    for (let at = 1; at < HUGE_PAGES; at++) least = Math.min(least, mapcount[folio + at]);
+    return least;
+  }
+
+  /** Those pages of the folio that more than `process` processes map. */
+  private mapParts(vma: Vma, vpn: number, folio: Folio, process: number): void {
+    const pages = folioNrPages(this.machine.mem, folio);
+    for (let at = 0; at < pages; at++) {
+      const page = (folio + at) as Pfn;
+      if (this.snapshot.mapcount[page] > process) this.mapPage(vma, vpn + at, page, folio);
+    }
   }
 
   /** A region whose pagemap was kept: as many of its pages as the snapshot confirms. */
@@ -214,6 +233,15 @@ export class SnapshotOwners {
     vm.tables.set(entry, page, entryBits(mem, page, vma));
     vma.mm.rssPages++;
     mem.mapcount[page]++;
+    mem.refcount[folio]++;
+  }
+
+  private mapHuge(vma: Vma, vpn: number, folio: Folio): void {
+    const { mem, vm } = this.machine;
+    const entry = vma.mm.directory.makeHuge(vpn);
+    vm.tables.set(entry, folio, entryBits(mem, folio, vma) | PTE.huge);
+    vma.mm.rssPages += HUGE_PAGES;
+    countHugeMapping(mem, folio);
     mem.refcount[folio]++;
   }
 

@@ -16,9 +16,10 @@ import {
   pageFolio,
 } from "../memory/folio.ts";
 import { MAPPING_ANON, MAPPING_FLAGS } from "../memory/mapping-word.ts";
-import type { Folio, Memmap, Pfn } from "../memory/memmap.ts";
+import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
+import { folioTestSwapcache } from "../vm/swap/swap-cache.ts";
 
 /** Every reason, hardest first, and what it means for the one who wants the memory. */
 export const STAY_REASONS = {
@@ -92,7 +93,9 @@ function stayReason(machine: Machine, pfn: Pfn): StayReason {
   if ((flags & PG.hugetlb) !== 0) return "hugetlb";
   if ((flags & PG.offline) !== 0) return "offline";
   if (mem.refcount[folio] === 0) return "per_cpu_free";
-  if (mem.mapping[folio] === 0) return (flags & PG.lru) !== 0 ? "unmapped" : "kernel";
+  if (mem.mapping[folio] === 0 && !folioTestSwapcache(mem, folio)) {
+    return (flags & PG.lru) !== 0 ? "unmapped" : "kernel";
+  }
   if ((flags & PG.lru) === 0) return "off_lru";
   if (isLeftAlone(mem, folio)) return "compound";
   if (isPinned(mem, folio)) return "pinned";
@@ -108,10 +111,11 @@ function isLeftAlone(mem: Memory, folio: Folio): boolean {
   return !mem.profile.compactsLargeFolios || folioOrder(mem, folio) >= PAGEBLOCK_ORDER;
 }
 
-/** More references than its owner and its mappings hold. */
-function isPinned(mem: Memmap, folio: Folio): boolean {
+/** More references than its owner, or the swap cache, and its mappings hold. */
+function isPinned(mem: Memory, folio: Folio): boolean {
   const isAnon = (mem.mapping[folio] & MAPPING_FLAGS & MAPPING_ANON) !== 0;
   const attached = (mem.flags[folio] & PG.private) !== 0 ? 1 : 0;
-  const owner = isAnon ? 0 : folioNrPages(mem, folio) + attached;
+  const isCached = !isAnon || folioTestSwapcache(mem, folio);
+  const owner = isCached ? folioNrPages(mem, folio) + attached : 0;
   return mem.refcount[folio] > folioMapcount(mem, folio) + owner;
 }

@@ -131,9 +131,14 @@ function deferSplitIfUnmapped(mem: Memory, page: Pfn): void {
 
 /** One more huge entry maps all of the folio. */
 export function addRmapHuge(mem: Memory, folio: Folio, vma: Vma): void {
+  countHugeMapping(mem, folio);
+  if ((vma.flags & VM.locked) !== 0) mlockFolio(mem, folio);
+}
+
+/** The same where it is known elsewhere whether the folio is kept by mlock. */
+export function countHugeMapping(mem: Memory, folio: Folio): void {
   assert(folioTestLarge(mem, folio), "a huge entry for a single page:", folio);
   mem.mapping[folio + 1]++;
-  if ((vma.flags & VM.locked) !== 0) mlockFolio(mem, folio);
 }
 
 /**
