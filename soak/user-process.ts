@@ -220,7 +220,7 @@ export class UserProcess implements Owner {
     if (place === null) return;
     const allowed = this.world.pick([0, VM.read, VM.read | VM.write, VM.read | VM.write]);
     yield* this.mm.mmapLock.lock();
-    protectVma(this.world.vm, place.vma, allowed);
+    yield* protectVma(this.world.vm, place.vma, allowed);
     this.mm.mmapLock.unlock();
   }
 

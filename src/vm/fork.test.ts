@@ -121,13 +121,13 @@ test("the zero page is shared by a fork and counted by nobody", () => {
 test("mprotect takes rights away at once and gives them with the next use", () => {
   const vm = smallVm();
   const { mm, vma, vpn, entry } = anonymousPage(vm, 7);
-  protectVma(vm, vma, 0);
+  runToEnd(protectVma(vm, vma, 0));
   assert.ok((vm.tables.bits(entry) & PTE.protNone) !== 0);
   assert.equal(runToEnd(readUser(vm, mm, vpn, 0)), "SIGSEGV");
-  protectVma(vm, vma, VM.read);
+  runToEnd(protectVma(vm, vma, VM.read));
   assert.equal(runToEnd(readUser(vm, mm, vpn, 0)), 7);
   assert.equal(runToEnd(writeUser(vm, mm, vpn, 0, 8)), "SIGSEGV");
-  protectVma(vm, vma, VM.read | VM.write);
+  runToEnd(protectVma(vm, vma, VM.read | VM.write));
   assert.equal(runToEnd(writeUser(vm, mm, vpn, 0, 8)), "done");
 });
 

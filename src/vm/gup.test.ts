@@ -86,7 +86,7 @@ test("as many pages as there are before the first that fails; an errno if it is 
   const first = (vpn: number, flags: number): unknown =>
     runToEnd(getUserPages(vm, mm, vpn, 1, flags));
   assert.equal(first(AT + 3, FOLL.get), "EFAULT", "no mapping");
-  protectVma(vm, vma, VM.read);
+  runToEnd(protectVma(vm, vma, VM.read));
   assert.equal(first(AT + 2, FOLL.get | FOLL.write), "EFAULT", "no right to write");
   const device = vm.mapAnonymous(mm, mm.freeRange(1), VM.read | VM.io);
   assert.equal(first(device.startVpn, FOLL.get), "EFAULT", "a device's memory");

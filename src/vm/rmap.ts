@@ -6,7 +6,8 @@
  * unevictable state of locked VMAs; the reference of the entry is the caller's to get and put.
  * mlock keeps a large folio by way of its huge entries only, as in 6.1.
  *
- * Locks: the folio's lock or the anon_vma's reference keeps the VMAs; then the page table lock.
+ * Locks: the folio's lock keeps a file's VMAs, a mapping or a reference the anon_vma: who walks from
+ * a folio that may be mapped no longer holds one. Then the page table lock.
  * Linux: mm/rmap.c.
  */
 import { assert } from "../base/assert.ts";
@@ -54,7 +55,10 @@ export function rmapVmas(vm: Vm, folio: Folio): ReadonlySet<Vma> {
   const kind = word & MAPPING_FLAGS;
   // No offset leads to the mappings of a merged page: `ksmMappings` does.
   if (kind === MAPPING_KSM) return NO_VMAS;
-  return (kind === MAPPING_ANON ? vm.anonVmas[id]?.vmas : vm.fileVmas[id]) ?? NO_VMAS;
+  if (kind !== MAPPING_ANON) return vm.fileVmas[id] ?? NO_VMAS;
+  const anonVma = vm.anonVmas[id];
+  assert(anonVma !== undefined, "a walk of the reverse map from an anon_vma that is gone:", id);
+  return anonVma.vmas;
 }
 
 /** The entry at which `vma` would map the page at `offset`, or NO_ENTRY. Linux: `vma_address()`. */

@@ -1,8 +1,8 @@
 /**
  * Splitting a large folio into its pages, when no free block is as large as it.
  *
- * Order of steps: give up private state; count the references; unmap everywhere by migration
- * entries; freeze at exactly the expected count; make each page a folio of its own, locked as the
+ * Order of steps: give up private state; count the references; hold the anon_vma, for the entries
+ * to come back although the process may end; unmap everywhere by migration entries; freeze at exactly the expected count; make each page a folio of its own, locked as the
  * whole was; put the entries back; unlock all but the first. The folio is locked and isolated, and
  * stays both: its first page keeps the lock, every page has one reference for the list that it is
  * on afterwards. Linux: `split_huge_page_to_list()`.
@@ -12,6 +12,7 @@ import { folioUnqueueDeferredSplit } from "../memory/deferred-split.ts";
 import { folioMapcount, folioMapped, folioNrPages, unprepCompound } from "../memory/folio.ts";
 import { folioUnlock } from "../memory/folio-lock.ts";
 import { folioRefFreeze, folioRefUnfreeze } from "../memory/folio-ref.ts";
+import { folioTestAnon } from "../memory/mapping-word.ts";
 import type { Folio, PageList, Pfn } from "../memory/memmap.ts";
 import { splitPageExt } from "../memory/page-ext.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -22,7 +23,7 @@ import type { Steps } from "../sched/blocking.ts";
 import { freezeHugePmd, splitHugePmd } from "./huge/split-pmd.ts";
 import { removeMigrationPtes, tryToMigrate } from "./migration-entry.ts";
 import { NO_ENTRY } from "./page-tables.ts";
-import { rmapHugeEntry, rmapVmas } from "./rmap.ts";
+import { folioGetAnonVma, putAnonVma, rmapHugeEntry, rmapVmas } from "./rmap.ts";
 import { folioTestSwapcache, splitInSwapCache } from "./swap/swap-cache.ts";
 import type { Vm } from "./vm.ts";
 
@@ -67,6 +68,7 @@ function* trySplit(vm: Vm, folio: Folio, pieces: PageList): Steps<SplitOutcome> 
   const expected = 1 + (mapping === null ? 0 : pages);
   // Somebody else holds it: not worth the unmapping. Linux: `can_split_folio()`.
   if (mem.refcount[folio] !== expected + folioMapcount(mem, folio)) return "EAGAIN";
+  const anonVma = folioTestAnon(mem, folio) ? folioGetAnonVma(vm, folio) : null;
   if (wasMapped) yield* unmapFolio(vm, folio);
   yield "split-folio-count";
   const isAlone = !folioMapped(mem, folio) && folioRefFreeze(mem, folio, expected);
@@ -74,6 +76,7 @@ function* trySplit(vm: Vm, folio: Folio, pieces: PageList): Steps<SplitOutcome> 
   if (wasMapped) yield* remapPages(vm, folio, isAlone ? pages : 1);
   // Who meets an entry of a piece waits for that piece's lock: so this comes last.
   if (isAlone) for (let at = 1; at < pages; at++) folioUnlock(mem, (folio + at) as Folio);
+  if (anonVma !== null) putAnonVma(vm, anonVma);
   return isAlone ? "split" : "EAGAIN";
 }
 

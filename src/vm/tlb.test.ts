@@ -70,7 +70,7 @@ const TAKEN_AWAY: Readonly<Record<string, (vm: Vm, page: UserPage) => void>> = {
   zapping: (vm, { vma, vpn }) => runToEnd(zapRange(vm, vma, vpn, vpn + 1)),
   unmapping: (vm, { vma }) => runToEnd(unmapVma(vm, vma)),
   exit: (vm, { mm }) => runToEnd(exitMm(vm, mm)),
-  protecting: (vm, { vma }) => protectVma(vm, vma, VM.read),
+  protecting: (vm, { vma }) => runToEnd(protectVma(vm, vma, VM.read)),
   fork: (vm, { mm }) => void forkMm(vm, mm, "child"),
   mremap: (vm, { mm, vpn }) => {
     const request = { vpn, oldPages: 1, newPages: 1, newVpn: 0x4000 };

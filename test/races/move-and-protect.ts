@@ -17,7 +17,7 @@ function moveAndMprotect(): RaceRun {
   const { mm, vpn, folio, entry } = anonymousPage(vm, 7);
   function* protect(): Blocking<string> {
     yield "mprotect-begins";
-    return protectRange(vm, mm, vpn, vpn + 1, VM.read);
+    return yield* protectRange(vm, mm, vpn, vpn + 1, VM.read);
   }
   world.addTask("mover", moveOnce(world, folio));
   world.addTask("process", protect());

@@ -9,7 +9,9 @@ import { AllocTarget, isolateForMigration } from "../../src/migrate/small-migrat
 import type { Blocking } from "../../src/sched/blocking.ts";
 import { runToEnd } from "../../src/sched/run.ts";
 import { readUser, writeUser } from "../../src/vm/fault.ts";
-import { cachedFolio, mapFilePage } from "../../src/vm/small-vm.ts";
+import { splitDeferredFolios } from "../../src/vm/huge/shrinkers.ts";
+import { cachedFolio, hugePage, mapFilePage } from "../../src/vm/small-vm.ts";
+import { exitMm, unmapRange } from "../../src/vm/zap.ts";
 import type { Race, RaceRun } from "./race.ts";
 import { World } from "./world.ts";
 
@@ -49,6 +51,26 @@ function splitAndWrite(): RaceRun {
   return { tasks: world.tasks, check, outcome: () => world.outcome() };
 }
 
+/** Reclaim splits a folio of which one page is mapped still, and the process ends. */
+function splitAndExit(): RaceRun {
+  const world = new World({ pageCount: 2048 });
+  const { vm } = world;
+  const { mm, vpn } = hugePage(vm, 7);
+  runToEnd(unmapRange(vm, mm, vpn, vpn + 511));
+  function* split(): Blocking<string> {
+    const pieces = yield* splitDeferredFolios(vm, 0, 1);
+    return pieces === 1 ? "split" : "not split";
+  }
+  function* exit(): Blocking<string> {
+    yield "process-ends";
+    yield* exitMm(vm, mm);
+    return "exited";
+  }
+  world.addTask("splitter", split());
+  world.addTask("process", exit());
+  return { tasks: world.tasks, check: () => world.finish(), outcome: () => world.outcome() };
+}
+
 export const moveAndSplitRaces: readonly Race[] = [
   {
     name: "who uses a page of a folio that is being split waits for that page",
@@ -65,6 +87,21 @@ export const moveAndSplitRaces: readonly Race[] = [
           "  if (wasMapped) yield* remapPages(vm, folio, isAlone ? pages : 1);\n" +
           "  if (isAlone) mem.flags[folio + 1] |= 1;\n",
         says: /a migration entry of an unlocked folio/,
+      },
+    ],
+  },
+  {
+    name: "a process that ends while a folio of it is split leaves nothing behind",
+    start: splitAndExit,
+    schedules: 5,
+    outcomes: ["not split, exited", "split, exited"],
+    mutants: [
+      {
+        what: "a split does not hold the anon_vma by which it will map the pieces",
+        file: "src/vm/split-folio.ts",
+        text: "const anonVma = folioTestAnon(mem, folio) ? folioGetAnonVma(vm, folio) : null;",
+        replacement: "const anonVma = null;",
+        says: /from an anon_vma that is gone/,
       },
     ],
   },

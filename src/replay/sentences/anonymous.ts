@@ -43,7 +43,7 @@ export const ANONYMOUS: readonly Sentence[] = [
       const region = world.map(name, undefined);
       world.touch(region, Number(node));
       const vma = vmaOf(region.mm, region.startVpn);
-      protectVma(world.machine.vm, vma, allowed === "READ" ? VM.read : 0);
+      runToEnd(protectVma(world.machine.vm, vma, allowed === "READ" ? VM.read : 0));
     },
   ),
   sentence("^NAME PROT_NONE untouched$", (world, { name }) => {

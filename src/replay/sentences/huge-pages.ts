@@ -21,7 +21,7 @@ export const HUGE_PAGE_SENTENCES: readonly Sentence[] = [
     (world, { name, page }) => {
       const { mm, startVpn } = world.region(name);
       const vpn = startVpn + Number(page);
-      protectRange(world.machine.vm, mm, vpn, vpn + 1, VM.read);
+      runToEnd(protectRange(world.machine.vm, mm, vpn, vpn + 1, VM.read));
     },
   ),
   sentence("^munmap upper half$", (world) => {

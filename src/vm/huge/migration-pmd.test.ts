@@ -16,6 +16,7 @@ import { VM } from "../mm.ts";
 import { NO_ENTRY } from "../page-tables.ts";
 import { protectVma } from "../protect.ts";
 import { PTE, PTE_MIGRATION } from "../pte.ts";
+import { folioGetAnonVma, putAnonVma } from "../rmap.ts";
 import { endProcesses, hugePage, smallVm, type UserPage } from "../small-vm.ts";
 import type { Vm } from "../vm.ts";
 import { unmapRange } from "../zap.ts";
@@ -90,12 +91,12 @@ for (const [what, kind, prepare] of [
 ] as const) {
   test(`${what} comes back as it was`, () => {
     const { vm, page } = newMove();
-    protectVma(vm, page.vma, VM.read);
+    runToEnd(protectVma(vm, page.vma, VM.read));
     prepare(vm, page);
     const exclusive = vm.mem.flags[page.folio] & PG.anonExclusive;
     runToEnd(tryToMigrate(vm, page.folio));
     assert.equal(vm.tables.bits(page.entry) & PTE_MIGRATION, kind);
-    protectVma(vm, page.vma, VM.read | VM.write);
+    runToEnd(protectVma(vm, page.vma, VM.read | VM.write));
     runToEnd(removeMigrationPtes(vm, page.folio, page.folio));
     assert.equal(vm.tables.bits(page.entry) & PTE.write, 0);
     assert.equal(vm.mem.flags[page.folio] & PG.anonExclusive, exclusive);
@@ -105,7 +106,7 @@ for (const [what, kind, prepare] of [
 test("write permission that was taken away during the move does not come back", () => {
   const { vm, page } = newMove();
   runToEnd(tryToMigrate(vm, page.folio));
-  protectVma(vm, page.vma, VM.read);
+  runToEnd(protectVma(vm, page.vma, VM.read));
   runToEnd(removeMigrationPtes(vm, page.folio, page.folio));
   assert.equal(vm.tables.bits(page.entry) & (PTE.present | PTE.write), PTE.present);
 });
@@ -140,9 +141,12 @@ test("half of it unmapped during the move: the other half comes back by single e
 test("all of it unmapped during the move: nothing comes back", () => {
   const { vm, page } = newMove();
   const { mm, vpn, folio } = page;
+  const anonVma = folioGetAnonVma(vm, folio);
+  assert.ok(anonVma !== null);
   runToEnd(tryToMigrate(vm, folio));
   runToEnd(unmapRange(vm, mm, vpn, vpn + 512));
   runToEnd(removeMigrationPtes(vm, folio, folio));
+  putAnonVma(vm, anonVma);
   assert.deepEqual([vm.mem.refcount[folio], mm.rssPages], [1, 0]);
   finish(vm, folio);
   assert.equal(endProcesses(vm), 0);

@@ -89,7 +89,7 @@ test("MADV_DONTNEED of a few pages leaves the VMA whole and splits the mapping",
 test("mprotect of one page splits the mapping; the folio stays whole and is not queued", () => {
   const vm = newVm();
   const { mm, vpn, folio } = hugePage(vm, 7);
-  assert.equal(protectRange(vm, mm, vpn + 300, vpn + 301, VM.read), "done");
+  assert.equal(runToEnd(protectRange(vm, mm, vpn + 300, vpn + 301, VM.read)), "done");
   assert.equal(vm.tables.bits(mm.directory.find(vpn + 300)) & PTE.write, 0);
   assert.notEqual(vm.tables.bits(mm.directory.find(vpn + 301)) & PTE.write, 0);
   assert.deepEqual([vm.mem.refcount[folio], mm.rssPages], [512, 512]);
@@ -100,9 +100,9 @@ test("mprotect of one page splits the mapping; the folio stays whole and is not 
 test("mprotect of all of it changes one entry", () => {
   const vm = newVm();
   const { vma, entry } = hugePage(vm, 7);
-  protectVma(vm, vma, VM.read);
+  runToEnd(protectVma(vm, vma, VM.read));
   assert.equal(vm.tables.bits(entry) & (PTE.write | PTE.huge), PTE.huge);
-  protectVma(vm, vma, 0);
+  runToEnd(protectVma(vm, vma, 0));
   assert.equal(vm.tables.bits(entry) & (PTE.protNone | PTE.huge), PTE.protNone | PTE.huge);
   assert.equal(count(vm, "thp_split_pmd"), 0);
 });
