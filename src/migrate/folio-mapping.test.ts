@@ -3,12 +3,14 @@ import { test } from "node:test";
 import { folioTrylock } from "../memory/folio-lock.ts";
 import { folioGet } from "../memory/folio-ref.ts";
 import { folioTestAnon } from "../memory/mapping-word.ts";
-import type { Folio } from "../memory/memmap.ts";
+import { type Folio, setFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { smallMemory } from "../memory/small-memory.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
+import { markDirtyInIndex } from "../pagecache/dirty-account.ts";
+import { MARK } from "../pagecache/folio-index.ts";
 import { filemapAddFolio, PageCache } from "../pagecache/page-cache.ts";
 import { runToEnd } from "../sched/run.ts";
 import { anonymousPage, smallVm } from "../vm/small-vm.ts";
@@ -147,6 +149,33 @@ test("dirty moves with the folio, in the same step", () => {
   swap(each);
   assert.equal(mem.flags[src] & PG.dirty, 0);
   assert.ok((mem.flags[dst] & PG.dirty) !== 0);
+});
+
+test("dirty pages are counted where they lie now, if their file is ever written back", () => {
+  for (const [kind, flags, counted] of [
+    ["a file", PG.dirty, 2],
+    ["a file", 0, 0],
+    ["a file in memory alone", PG.dirty, 0],
+  ] as const) {
+    const mem = twoNodes();
+    const traits = { canWriteback: kind === "a file" };
+    const mapping = new PageCache(mem).createMapping(kind, {}, traits);
+    const src = lockedFolio(mem, 1);
+    filemapAddFolio(mem, mapping, src, 0);
+    if (flags !== 0) {
+      setFlag(mem, src, PG.dirty);
+      markDirtyInIndex(mem, mapping, src);
+    }
+    const dst = lockedFolio(mem, 1, 1);
+    const count = (): number[] => [
+      ...mem.nodes.map(({ dirtyPages }) => dirtyPages),
+      ...mem.zones.map(({ writePendingPages }) => writePendingPages),
+    ];
+    assert.deepEqual(count(), [counted, 0, counted, 0]);
+    assert.equal(swap({ mem, mapping, src, dst }), "moved");
+    assert.deepEqual(count(), [0, counted, 0, counted], `${kind}, ${flags}`);
+    assert.equal(mapping.folios.isMarked(0, MARK.dirty), flags !== 0, "the slot keeps its mark");
+  }
 });
 
 test("pages of a file, and of shmem, are counted where they lie now", () => {

@@ -40,6 +40,14 @@ import type { MigrationTarget } from "./migrate-run.ts";
 import { putbackMovablePages } from "./putback.ts";
 import { AllocTarget, isolateForMigration } from "./small-migration.ts";
 
+/** As the trace spells them. */
+const TRACED: Readonly<Record<MigrateMode, string>> = {
+  async: "MIGRATE_ASYNC",
+  "sync-light": "MIGRATE_SYNC_LIGHT",
+  sync: "MIGRATE_SYNC",
+  "sync-no-copy": "0x3",
+};
+
 /** A process with two huge pages out of the first node's pool, to be moved to the second. */
 class Scene {
   readonly vm: Vm = smallVm(hugetlbShape(2, 4));
@@ -113,6 +121,23 @@ class Scene {
     return this.mem.events.vmstat.counts[VM_EVENT[event]];
   }
 
+  /** The only call so far has counted so many base pages, and told them; none of them is a THP. */
+  assertTold(succeeded: number, failed: number, mode = "MIGRATE_SYNC"): void {
+    const moves = Object.entries(this.mem.events.vmstat.snapshot()).filter(
+      ([name, count]) => name.includes("migrat") && count > 0,
+    );
+    const counted = Object.entries({ pgmigrate_success: succeeded, pgmigrate_fail: failed });
+    assert.deepEqual(
+      moves,
+      counted.filter(([, count]) => count > 0),
+    );
+    assert.equal(
+      this.trace.lines.at(-1),
+      `mm_migrate_pages: nr_succeeded=${succeeded} nr_failed=${failed} nr_thp_succeeded=0 ` +
+        `nr_thp_failed=0 nr_thp_split=0 mode=${mode} reason=syscall_or_cpuset`,
+    );
+  }
+
   /** Isolates, finds that the move fails so, and that all is as it was once it is put back. */
   assertStays(tries: number, refusal: string, mode: MigrateMode = "sync"): void {
     const { mem, folio, vma, vm } = this;
@@ -127,6 +152,7 @@ class Scene {
     assert.equal(this.isolate(), "isolated");
     const { notMoved } = this.migrate(mode);
     assert.equal(notMoved, 1);
+    this.assertTold(0, HUGETLB_PAGES, TRACED[mode]);
     assert.equal(this.given.length, tries);
     assert.equal(mem.events.refusals.standing.get(folio)?.name, refusal);
     assert.equal(listFirst(mem, this.list), folio);
@@ -156,7 +182,7 @@ test("a private huge page moves to a free one of the pool, and its own is free i
       [2, 2, 0],
       [1, 0, 0],
     ]);
-    assert.equal(scene.count("pgmigrate_success"), 512);
+    scene.assertTold(HUGETLB_PAGES, 0, TRACED[mode]);
     assert.deepEqual([...mem.nodes[0].isolatedPages], [0, 0]);
     runToEnd(exitMm(vm, scene.mm));
     assert.deepEqual(scene.pool[1], [1, 1, 0]);
@@ -243,7 +269,7 @@ test("who cannot have migration entries of that size cannot move", () => {
   assert.equal(scene.migrate().notMoved, 1);
   assert.equal(scene.given.length, 0);
   assert.equal(listLength(scene.mem, scene.list), 1);
-  assert.equal(scene.count("pgmigrate_fail"), 512);
+  scene.assertTold(0, HUGETLB_PAGES);
   scene.putBack();
 });
 
@@ -254,6 +280,7 @@ test("a folio that its owner freed goes to its pool, and none is asked for", () 
   assert.equal(scene.mem.refcount[scene.folio], 1);
   assert.deepEqual(scene.migrate(), { notMoved: 0, error: null, succeededPages: 512 });
   assert.equal(scene.given.length, 0);
+  scene.assertTold(HUGETLB_PAGES, 0);
   assert.deepEqual(scene.pool[0], [2, 2, 0]);
 });
 
@@ -271,7 +298,7 @@ test("no page to move to ends the call, what was to be tried again counted with 
   scene.isolate(last);
   const { error, succeededPages } = scene.migrate();
   assert.deepEqual([error, succeededPages], ["ENOMEM", 512]);
-  assert.equal(scene.count("pgmigrate_fail"), 512 + 512);
+  scene.assertTold(HUGETLB_PAGES, 2 * HUGETLB_PAGES);
   assert.equal(scene.count("htlb_buddy_alloc_fail"), 1);
   assert.equal(listLength(mem, scene.list), 2);
   assert.equal(mem.events.refusals.standing.get(last)?.name, "no_target");
@@ -300,6 +327,7 @@ test("a folio that its file has let go of, and that is still charged, is about t
   assert.equal(scene.migrate().notMoved, 1);
   assert.equal(scene.given.length, 1);
   assert.equal(mem.events.refusals.standing.get(folio)?.name, "orphaned");
+  scene.assertTold(0, HUGETLB_PAGES);
 });
 
 test("a new folio that somebody has locked is not waited for", () => {
@@ -321,6 +349,7 @@ test("a new folio that somebody has locked is not waited for", () => {
     },
   });
   assert.deepEqual([notMoved, given], [1, 10]);
+  scene.assertTold(0, HUGETLB_PAGES);
   assert.deepEqual(scene.pool[1], [1, 1, 0], "given back, and not taken for one in use");
   scene.putBack();
 });

@@ -1,6 +1,7 @@
 /** The second door: a driver's page through isolation, its move, its way back, and its freeing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TraceLines } from "../events/events.ts";
 import { VM_EVENT } from "../events/vmstat.ts";
 import { folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut } from "../memory/folio-ref.ts";
@@ -37,6 +38,7 @@ class Scene {
   readonly page: Folio;
   readonly list: PageList = this.mem.takeList();
   readonly target: AllocTarget = new AllocTarget(this.mem);
+  readonly trace: TraceLines = new TraceLines();
   private readonly free = this.freePages;
 
   /** `ops` take the place of the driver's own. */
@@ -44,6 +46,7 @@ class Scene {
     this.driver = new SmallDriver(this.vm.cache, ops);
     this.handle = this.driver.add(7);
     this.page = this.driver.pageOf(this.handle);
+    this.mem.events.trace = this.trace;
   }
 
   get mem(): Memory {
@@ -64,8 +67,15 @@ class Scene {
     runToEnd(putbackMovablePages(this.vm, this.list));
   }
 
-  count(event: "pgmigrate_success" | "pgmigrate_fail"): number {
-    return this.mem.events.vmstat.counts[VM_EVENT[event]];
+  /** The only call so far has counted so many pages, and told them. */
+  assertTold(succeeded: number, failed: number): void {
+    const { counts } = this.mem.events.vmstat;
+    const counted = [counts[VM_EVENT.pgmigrate_success], counts[VM_EVENT.pgmigrate_fail]];
+    assert.deepEqual(counted, [succeeded, failed]);
+    assert.match(
+      this.trace.lines.at(-1) ?? "",
+      new RegExp(`^mm_migrate_pages: nr_succeeded=${succeeded} nr_failed=${failed} `),
+    );
   }
 
   /** The driver closes: no page, no count and no list of it is left. */
@@ -241,7 +251,7 @@ test("a driver's page moves in every mode but without a copy, and its handle fin
     assert.equal(mem.refcount[page], 0, "the old page is free");
     assert.equal(scene.target.returned, 0);
     assert.deepEqual([...mem.nodes[0].isolatedPages], [0, 0]);
-    assert.deepEqual([scene.count("pgmigrate_success"), scene.count("pgmigrate_fail")], [1, 0]);
+    scene.assertTold(1, 0);
     folioTrylock(mem, dst);
     assert.equal(pageMovableOps(vm.cache, dst), driver.ops);
     folioUnlock(mem, dst);
@@ -273,7 +283,7 @@ for (const [answer, mode, tries, refusal] of ANSWERS) {
     assert.deepEqual([mem.refcount[page], mem.flags[page]], [1, 0]);
     assert.equal(listFirst(mem, driver.list), page);
     assert.deepEqual([driver.isolated, driver.pageOf(handle)], [0, page]);
-    assert.deepEqual([scene.count("pgmigrate_success"), scene.count("pgmigrate_fail")], [0, 1]);
+    scene.assertTold(0, 1);
     driver.answers.length = 0;
     scene.finish();
   });
@@ -285,6 +295,7 @@ test("a driver that cannot leave the copy to others says so", () => {
   assert.equal(scene.migrate("sync-no-copy").notMoved, 1);
   const refusal = scene.vm.mem.events.refusals.standing.get(scene.page);
   assert.equal(refusal?.name, "driver_refuses");
+  scene.assertTold(0, 1);
   scene.putBack();
   scene.finish();
 });
@@ -321,6 +332,7 @@ test("a page that was freed while isolated and is held besides leaves the new pa
   folioGet(mem, page);
   assert.deepEqual(scene.migrate(), { notMoved: 0, error: null, succeededPages: 1 });
   const [dst] = scene.target.given;
+  scene.assertTold(1, 0);
   assert.deepEqual([mem.refcount[dst], scene.target.returned], [0, 0], "put, not given back");
   assert.deepEqual([mem.refcount[page], mem.flags[page]], [1, 0], "the passer-by's, not isolated");
   folioPut(mem, page);

@@ -231,6 +231,14 @@ test("a truncated folio with private state left is given up as busy", () => {
   assert.equal(mem.flags[folio] & PG.locked, 0);
 });
 
+test("a mapped anonymous page always finds who may map it", () => {
+  const vm = smallVm();
+  const page = anonymousPage(vm, 42);
+  // Its owner's id is of an anon_vma that was never made.
+  vm.mem.mapping[page.folio] += 1 << 8;
+  assert.throws(() => move(vm, page.folio), /anon_vma/);
+});
+
 test("a new folio that somebody has locked is not waited for, in no mode", () => {
   for (const mode of MODES) {
     const vm = smallVm();

@@ -12,6 +12,7 @@ import { runToEnd } from "../sched/run.ts";
 import { mergedPages } from "./ksm/small-ksm.ts";
 import { removeMigrationPtes, tryToMigrate } from "./migration-entry.ts";
 import { VM } from "./mm.ts";
+import { mmuNotifierRegister } from "./mmu-notifier.ts";
 import { PTE } from "./pte.ts";
 import {
   anonymousPage,
@@ -290,6 +291,28 @@ test("an mlocked page is unmapped like any other, and the new one is mlocked by 
   lruAddDrain(mem);
   assert.ok((mem.flags[dst] & PG.mlocked) !== 0);
   assert.equal(mem.nodes[0].mlockedPages, 1);
+});
+
+test("listeners are told of the folio's pages, before its entries change and after", () => {
+  const vm = smallVm();
+  const mapping = vm.cache.createMapping("a file", {});
+  const src = cachedFolio(vm, mapping, 8, 1, 2);
+  const page = mapFilePage(vm, mapping, src);
+  const told: (readonly [string, number, number, number])[] = [];
+  const tell = (when: string, start: number, end: number): void => {
+    told.push([when, start - page.vpn, end - page.vpn, folioMapcount(vm.mem, src)]);
+  };
+  mmuNotifierRegister(page.mm, {
+    invalidateRangeStart: (start, end) => tell("start", start, end),
+    invalidateRangeEnd: (start, end) => tell("end", start, end),
+  });
+  unmap(vm, src);
+  assert.deepEqual(told, [
+    ["start", 0, 4, 4],
+    ["end", 0, 4, 0],
+  ]);
+  remap(vm, src, successor(vm, src, 2));
+  assert.equal(told.length, 2, "what was not there needs no telling when it comes back");
 });
 
 test("each entry set and removed is told in the kernel's words", () => {
