@@ -94,7 +94,9 @@ test("a zone that begins inside a pageblock is searched from its start, and that
   const startPfn = 512 + 100;
   const made = new HandMadeZone(8, { startPfn, spanned: 8 * 512 - 100 });
   made.free(512 + 256, 4);
-  assert.equal(find(control(made)), startPfn);
+  const cc = control(made);
+  assert.equal(find(cc), startPfn);
+  assert.equal(cc.migrateScanned, 1);
 });
 
 test("sources lie in the lower half at the zone's start, and in the lower eighth later", () => {
@@ -107,7 +109,7 @@ test("sources lie in the lower half at the zone's start, and in the lower eighth
     const made = new HandMadeZone(32);
     const cc = control(made);
     cc.migratePfn = made.block(from);
-    made.free(made.block(block) + 32, 4);
+    made.free(made.block(block), 4);
     const expected = isFound ? block : from;
     assert.equal(find(cc), made.block(expected), `from block ${from}, free in block ${block}`);
   }
@@ -167,20 +169,24 @@ test("the limit holds for all lists of a search together", () => {
   const places = Array.from({ length: 20 }, (_, at) => made.block(16 + (at >> 2)) + (at & 3) * 128);
   for (const pfn of places) made.free(pfn, 5);
   for (const pfn of places) made.free(pfn + 64, 4);
+  for (const pfn of places) made.free(pfn + 32, 3);
+  const untouched = listed(made, 3);
   const cc = control(made);
   find(cc);
   assert.equal(cc.migrateScanned, 34);
+  assert.deepEqual(listed(made, 3), untouched);
 });
 
 test("in vain, the scanner goes back once to the lowest free page of what was chosen", () => {
   const made = new HandMadeZone(32);
-  const [first, second] = [made.block(7) + 32, made.block(6) + 32];
-  freeInOrder(made, 4, [first, second]);
+  const [first, second, third] = [7, 6, 5].map((block) => made.block(block) + 32);
+  freeInOrder(made, 4, [first, third, second]);
   const cc = control(made);
-  assert.deepEqual([find(cc), find(cc)], [made.block(7), made.block(6)]);
+  const chosen = [find(cc), find(cc), find(cc)];
+  assert.deepEqual(chosen, [made.block(7), made.block(5), made.block(6)]);
   cc.migratePfn = made.block(8);
-  assert.equal(find(cc), second);
-  assert.deepEqual([cc.migratePfn, cc.fastStartPfn], [second, FAST_START.used]);
+  assert.equal(find(cc), third);
+  assert.deepEqual([cc.migratePfn, cc.fastStartPfn], [third, FAST_START.used]);
   cc.migratePfn = made.block(9);
   assert.equal(find(cc), made.block(9), "and not again");
   made.free(made.block(10) + 32, 4);
