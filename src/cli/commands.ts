@@ -20,6 +20,10 @@ export const COMMANDS: CommandTable = {
     summary: "run scenarios under every schedule, and find the mistakes beside them",
     load: async () => (await import("./explore.ts")).explore,
   },
+  new: {
+    summary: "begin an owner of pages or a driver of your own, with a scenario",
+    load: async () => (await import("./new.ts")).newFiles,
+  },
   records: {
     summary: "replay what a real kernel was recorded doing, and compare",
     load: async () => (await import("./records.ts")).records,
