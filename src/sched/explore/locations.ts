@@ -16,13 +16,9 @@ const OBJECT = 3;
 
 /** Ids of names that every build has, whatever its modules declare; 0 is no name. */
 export const LENGTH = 1;
-const SIZE = 2;
-const FIRST_DECLARED = 16;
+export const SIZE = 2;
 const FIRST_UNDECLARED = 1 << 26;
 
-/** Elements from here on share a location with others of their block. */
-const SINGLE_ELEMENTS = 4096;
-const BLOCK_SHIFT = 12;
 const LARGEST_INTEGER = 1 << 27;
 
 const namesById: string[] = ["", "length", "size"];
@@ -36,10 +32,18 @@ const idsByValue = new Map<unknown, number>();
 
 /** Gives the id that the build chose for a property's name; the same name always has the same. */
 export function declareName(id: number, name: string): void {
-  assert(id >= FIRST_DECLARED, "the id of a name is taken:", id, name);
-  const before = idsByName.get(name);
-  assert(before === undefined || before === id, "a name with two ids:", name, before, id);
+  const before = idsByName.get(name) ?? FIRST_UNDECLARED;
+  if (before === id) return;
+  // A computed key may have been there first, while modules were loading.
+  assert(before >= FIRST_UNDECLARED, "a name with two ids:", name, before, id);
+  assert(namesById[id] === undefined, "the id of a name is taken:", id, name);
   idsByName.set(name, id);
+  namesById[id] = name;
+}
+
+/** Gives a shared variable's declaration an id of its own; its name may be that of others too. */
+export function declareVariable(id: number, name: string): void {
+  assert(namesById[id] === undefined || namesById[id] === name, "an id is taken:", id, name);
   namesById[id] = name;
 }
 
@@ -54,9 +58,7 @@ export function nameKey(id: number): number {
 
 /** The key of `array[index]`. */
 export function elementKey(index: number): number {
-  const at =
-    index < SINGLE_ELEMENTS ? index : SINGLE_ELEMENTS + ((index - SINGLE_ELEMENTS) >>> BLOCK_SHIFT);
-  return (at << 2) | ELEMENT;
+  return (index << 2) | ELEMENT;
 }
 
 /** The key of what an object with this number maps to. */
@@ -67,7 +69,7 @@ export function objectKey(number: number): number {
 /** The key for a computed property name or for the key of a map, if it is no object. */
 export function valueKey(value: unknown): number {
   if (typeof value === "number" && (value | 0) === value && Math.abs(value) < LARGEST_INTEGER) {
-    return (value << 2) | ELEMENT;
+    return elementKey(value);
   }
   if (typeof value === "string") return (idOfName(value) << 2) | NAME;
   let id = idsByValue.get(value);

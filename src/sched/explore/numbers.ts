@@ -13,10 +13,21 @@
 import { doubled, nameOf } from "./locations.ts";
 
 /** What kind of locations an object has. */
-export type Kind = "plain" | "array" | "map" | "set" | "view" | "dataView" | "buffer" | "weak";
+export type Kind =
+  | "instance"
+  | "record"
+  | "array"
+  | "map"
+  | "set"
+  | "view"
+  | "dataView"
+  | "buffer"
+  | "weak";
 
 /** Objects without a number of their own. */
-const UNNUMBERED = -1;
+export const UNNUMBERED = -1;
+/** Variables that closures share and that have no number of their own: told apart by key. */
+export const VARIABLES = -2;
 const FIRST_LASTING = -3;
 
 /** Buffers larger than this have a location a page, others an element. */
@@ -43,6 +54,8 @@ export class Numbered {
   private run: number;
   private number: number;
   private name: number;
+  /** The name is only that of a class, and gives way to any other. */
+  private isNamedByClass = false;
 
   constructor(kind: Kind, name: number, storage?: Numbered, offsetBytes = 0, elementShift = 0) {
     this.kind = kind;
@@ -64,11 +77,12 @@ export class Numbered {
     return storage.number;
   }
 
-  /** Names what has no name yet. */
-  nameIt(name: number): void {
+  /** Names what has no name yet; a derived class's name takes the place of its base's. */
+  nameIt(name: number, by: "holder" | "class"): void {
     const { storage } = this;
-    if (storage.name !== 0) return;
+    if (storage.name !== 0 && !storage.isNamedByClass) return;
     storage.name = name;
+    storage.isNamedByClass = by === "class";
     const number = this.current();
     if (number >= 0) names[number] = name;
     else lastingNames[FIRST_LASTING - number] = name;
@@ -124,7 +138,7 @@ export function numberOf(object: object): number {
 export function numberObject(object: object, name: number): Numbered {
   const before = Stamp.of(object);
   if (before !== undefined) {
-    if (name !== 0) before.nameIt(name);
+    if (name !== 0) before.nameIt(name, "holder");
     return before;
   }
   const kind = kindOf(object);
@@ -133,6 +147,11 @@ export function numberObject(object: object, name: number): Numbered {
   new Stamp(object, numbered);
   if (kind === "buffer") setLocationShift(numbered, (object as ArrayBuffer).byteLength, 2);
   return numbered;
+}
+
+/** As `numberObject`, for what is new and known to be of this kind. */
+export function numberNew(object: object, kind: Kind, name: number): void {
+  new Stamp(object, new Numbered(kind, name));
 }
 
 /** Views of one buffer share its locations; a buffer of its own has those of its elements. */
@@ -145,7 +164,7 @@ function numberView(view: Uint8Array, name: number): Numbered {
     setLocationShift(storage, buffer.byteLength, elementShift);
     new Stamp(buffer, storage);
   } else if (name !== 0) {
-    storage.nameIt(name);
+    storage.nameIt(name, "holder");
   }
   const kind = view instanceof DataView ? "dataView" : "view";
   const numbered = new Numbered(kind, 0, storage, byteOffset, elementShift);
@@ -157,13 +176,13 @@ function setLocationShift(buffer: Numbered, byteLength: number, elementShift: nu
   buffer.locationShift = byteLength > LARGE_BUFFER_BYTES ? PAGE_SHIFT : elementShift;
 }
 
-function kindOf(object: object): Kind {
+export function kindOf(object: object): Kind {
   if (Array.isArray(object)) return "array";
   if (ArrayBuffer.isView(object)) return "view";
   if (object instanceof Map) return "map";
   if (object instanceof Set) return "set";
   if (object instanceof ArrayBuffer || object instanceof SharedArrayBuffer) return "buffer";
-  return object instanceof WeakMap || object instanceof WeakSet ? "weak" : "plain";
+  return object instanceof WeakMap || object instanceof WeakSet ? "weak" : "instance";
 }
 
 /** The name of the object that has this number in the run that is on, or was last. */
