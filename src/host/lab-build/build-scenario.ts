@@ -3,15 +3,18 @@
  *
  * The engine comes from its sources, so that a mistake can be put into any of them: a mutant is a
  * text that occurs once in one file of the bundle. `godwit` and its parts mean these sources too,
- * wherever the scenario lies. The bundle exports `run` and `replay`, which take a job (`lab/run-job.ts`).
+ * wherever the scenario lies. In a tracked build each module goes by the recorder of touches
+ * (`track.ts`). The bundle exports `run` and `replay`, which take a job (`lab/run-job.ts`), and
+ * `scenarios`.
  */
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Plugin } from "esbuild";
+import type { BuildFailure, Plugin } from "esbuild";
 import { InputError } from "../../base/input-error.ts";
 import { loadEsbuild } from "../lab/esbuild.ts";
 import { packageFile } from "../package-root.ts";
+import { TrackedModules } from "./tracked-modules.ts";
 
 /** What the parts of the package are built from. */
 const PARTS: Readonly<Record<string, string>> = {
@@ -33,18 +36,39 @@ export interface AppliedMutant {
 
 export interface BuildOptions {
   readonly mutant?: AppliedMutant;
+  /** "tracked": the explorer is told what each step touches. Default: "untracked". */
+  readonly touches?: "tracked" | "untracked";
 }
 
 /** The path of the bundle, in a folder of its own that the caller removes. */
 export async function buildScenario(
   file: string,
-  { mutant }: BuildOptions,
+  { mutant, touches = "untracked" }: BuildOptions,
 ): Promise<{ module: string }> {
+  const tracked = touches === "tracked" ? await TrackedModules.load() : null;
+  let contents: Uint8Array;
+  do {
+    tracked?.begin();
+    contents = await bundle(file, mutant ?? null, tracked);
+    // A module that was met for the first time may change what others had taken for fixed.
+  } while (tracked?.hasNewNames === true);
+  const folder = await mkdtemp(path.join(tmpdir(), "godwit-explore-"));
+  const module = path.join(folder, "scenarios.mjs");
+  await writeFile(module, contents);
+  return { module };
+}
+
+async function bundle(
+  file: string,
+  mutant: AppliedMutant | null,
+  tracked: TrackedModules | null,
+): Promise<Uint8Array> {
   const entry = [
     `import * as scenarios from ${JSON.stringify(path.resolve(file))};`,
     `import { replayJob, runJob } from ${JSON.stringify(packageFile("src/lab/run-job.ts"))};`,
     "export const run = (job) => runJob(scenarios, job);",
     "export const replay = (job) => replayJob(scenarios, job);",
+    "export { scenarios };",
   ].join("\n");
   const { build } = await loadEsbuild();
   const { outputFiles } = await build({
@@ -54,16 +78,16 @@ export async function buildScenario(
     platform: "node",
     target: "node20",
     format: "esm",
+    sourcemap: "inline",
+    sourcesContent: false,
     logLevel: "silent",
-    plugins: [partsOfThePackage, ...(mutant === undefined ? [] : [withMistake(mutant)])],
-  }).catch((error: Error) => {
-    if (error.cause instanceof InputError) throw error.cause;
+    plugins: [partsOfThePackage, modules(mutant, tracked)],
+  }).catch((error: BuildFailure) => {
+    const thrown = error.errors[0]?.detail;
+    if (thrown instanceof InputError) throw thrown;
     throw new InputError(file, error.message.trim(), "a module of scenarios");
   });
-  const folder = await mkdtemp(path.join(tmpdir(), "godwit-explore-"));
-  const module = path.join(folder, "scenarios.mjs");
-  await writeFile(module, outputFiles[0].contents);
-  return { module };
+  return outputFiles[0].contents;
 }
 
 const partsOfThePackage: Plugin = {
@@ -76,28 +100,34 @@ const partsOfThePackage: Plugin = {
   },
 };
 
-function withMistake({ source, target, text, replacement }: AppliedMutant): Plugin {
+/** Modules as they are, with the mistake in one of them, or tracked. */
+function modules(mutant: AppliedMutant | null, tracked: TrackedModules | null): Plugin {
   return {
-    name: "mutant",
+    name: "modules",
     setup({ onLoad, onEnd }) {
       let isUsed = false;
-      onLoad({ filter: /\.m?[tj]s$/ }, async (module) => {
-        if (module.path !== target) return undefined;
-        isUsed = true;
-        const parts = (await readFile(target, "utf8")).split(text);
-        if (parts.length !== 2) {
-          throw new InputError(
-            `${source}, text`,
-            `it ${parts.length - 1} times in ${target}`,
-            "once",
-          );
+      onLoad({ filter: /\.m?[tj]s$/ }, async ({ path: place }) => {
+        const isTarget = place === mutant?.target;
+        if (!isTarget && (tracked === null || !tracked.takes(place))) return undefined;
+        let contents = await readFile(place, "utf8");
+        if (isTarget) {
+          isUsed = true;
+          contents = mutated(contents, mutant);
         }
-        return { contents: parts.join(replacement), loader: target.endsWith("ts") ? "ts" : "js" };
+        if (tracked?.takes(place)) contents = tracked.textOf(place, contents);
+        return { contents, loader: place.endsWith("ts") ? "ts" : "js" };
       });
       onEnd(({ errors }) => {
-        if (isUsed || errors.length > 0) return;
+        if (mutant === null || isUsed || errors.length > 0) return;
+        const { source, target } = mutant;
         throw new InputError(`${source}, file`, target, "a file that the scenario uses");
       });
     },
   };
+}
+
+function mutated(contents: string, { source, target, text, replacement }: AppliedMutant): string {
+  const parts = contents.split(text);
+  if (parts.length === 2) return parts.join(replacement);
+  throw new InputError(`${source}, text`, `it ${parts.length - 1} times in ${target}`, "once");
 }

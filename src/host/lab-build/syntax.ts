@@ -1,11 +1,13 @@
 /** Questions about the syntax of a module that each part of the transform asks. */
 import ts from "typescript";
+import { InputError } from "../../base/input-error.ts";
 
-/** A module that the tracked build cannot express; the message begins with `file:line`. */
-export function refusal(node: ts.Node, what: string): Error {
+/** A module that the tracked build cannot express: names the file, the line and what is there. */
+export function refusal(node: ts.Node, what: string): InputError {
   const file = node.getSourceFile();
   const { line } = file.getLineAndCharacterOfPosition(node.getStart(file));
-  return new Error(`${file.fileName}:${line + 1}: the tracked build cannot follow ${what}`);
+  const expected = "what the tracked build can follow";
+  return new InputError(`${file.fileName}:${line + 1}`, what, expected);
 }
 
 export function isAssignment(node: ts.Node): node is ts.BinaryExpression {
