@@ -6,6 +6,7 @@
  */
 
 export { CheckError } from "./check-error.ts";
+export { checkScenario, ScenarioError } from "./check-scenario.ts";
 export { pins, reclaims, speculates, truncates, wakesEarly } from "./disturbances.ts";
 export { type Exploration, exploreScenario } from "./explore-scenario.ts";
 export type { Lab } from "./lab.ts";

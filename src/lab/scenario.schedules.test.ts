@@ -1,11 +1,13 @@
 /** Scenarios of a page each: that mistakes are found, and that what was seen is told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { folioLock, folioUnlock } from "../memory/folio-lock.ts";
 import type { Folio } from "../memory/memmap.ts";
 import type { Blocking } from "../sched/blocking.ts";
+import { checkScenario } from "./check-scenario.ts";
 import { exploreScenario } from "./explore-scenario.ts";
-import { scenario } from "./scenario.ts";
+import { type Scenario, scenario } from "./scenario.ts";
 
 const FOLIO = 5 as Folio;
 
@@ -72,4 +74,30 @@ test("a scenario that never reaches what it is about fails", () => {
   const { verdict, failure } = exploreScenario(neverThere);
   assert.equal(verdict, "failed");
   assert.equal(failure?.message, "no schedule reached: pigs fly");
+});
+
+/** Some tasks add one each, with their points of preemption between read and write, or without. */
+function additions(tasks: number, between: boolean): Scenario {
+  return scenario(`${tasks} additions`, function* (lab): Blocking<void> {
+    let counter = 0;
+    function* add(): Blocking<void> {
+      const read = counter;
+      if (between) yield "read";
+      counter = read + 1;
+      if (!between) yield "written";
+    }
+    for (let task = 0; task < tasks; task++) lab.task(`adder ${task}`, add());
+    yield* lab.run();
+    lab.check(counter === tasks, "an addition is lost");
+  });
+}
+
+test("parameters of a scenario come from fast-check, and its failure is the whole story", () => {
+  const sizes = fc.integer({ min: 1, max: 4 });
+  fc.assert(fc.property(sizes, (tasks) => checkScenario(additions(tasks, false)).complete));
+  const lossy = fc.property(sizes, (tasks) => checkScenario(additions(tasks, true)).complete);
+  const { counterexample, errorInstance } = fc.check(lossy);
+  assert.deepEqual(counterexample, [2], "the least that fails");
+  assert.match(String(errorInstance), /ScenarioError: 2 additions\nfailed: an addition is lost/);
+  assert.match(String(errorInstance), /adder 0 stood between/);
 });
