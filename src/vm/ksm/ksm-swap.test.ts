@@ -17,6 +17,7 @@ import { pageOut, smallSwap } from "../swap/small-swap.ts";
 import type { SwapArea } from "../swap/swap-area.ts";
 import { swapOff } from "../swap/swap-off.ts";
 import type { Vm } from "../vm.ts";
+import { zapRange } from "../zap.ts";
 import { folioAt, ksmPass, mergedPages } from "./small-ksm.ts";
 
 const USERS = 3;
@@ -89,6 +90,21 @@ test("a merged page that is still in the swap cache is mapped again as it is", (
   assert.equal(runToEnd(writeUser(vm, other.mm, other.vpn, 0, 6)), "done");
   assert.notEqual(folioAt(vm, other.vma, other.vpn), folio, "a write takes it apart");
   assert.equal(runToEnd(readUser(vm, one.mm, one.vpn, 0)), 5);
+  assert.equal(endProcesses(vm), 0);
+});
+
+test("the folio that nobody wants once the last has copied it goes with its slot", () => {
+  const scene = newScene();
+  const { vm, area, pages, folio } = scene;
+  runToEnd(pageOut(vm, folio));
+  const [one, other, third] = pages;
+  runToEnd(readUser(vm, one.mm, one.vpn, 0));
+  runToEnd(zapRange(vm, one.vma, one.vpn, one.vpn + 1));
+  lruAddDrain(vm.mem);
+  assert.equal(runToEnd(readUser(vm, other.mm, other.vpn, 0)), 5);
+  assert.equal(vm.swap?.mapping.folios.pageCount, 1);
+  assert.equal(runToEnd(writeUser(vm, third.mm, third.vpn, 1, 6)), "done");
+  assert.deepEqual([vm.swap?.mapping.folios.pageCount, area.slotsInUse], [0, 0]);
   assert.equal(endProcesses(vm), 0);
 });
 

@@ -79,9 +79,11 @@ export function* swapFault(
   }
   yield "swap-fault-found";
   yield* folioLock(mem, folio);
-  const outcome = needsCopy(fault, folio) ? yield* mapCopy(fault, folio) : mapCached(fault, folio);
+  const copies = needsCopy(fault, folio);
+  const outcome = copies ? yield* mapCopy(fault, folio) : mapCached(fault, folio);
   folioUnlock(mem, folio);
-  if (outcome !== "done") folioPut(mem, folio);
+  // The entry has the reference, but for a copy, which has come with one of its own.
+  if (outcome !== "done" || copies) folioPut(mem, folio);
   return outcome;
 }
 
@@ -140,8 +142,6 @@ function* mapCopy(fault: SwapFault, folio: Folio): Blocking<SwapFaultOutcome> {
   }
   folioUnlock(mem, copy);
   if (!isStill) folioPut(mem, copy);
-  // The entry's reference is on the copy.
-  if (isStill) folioPut(mem, folio);
   return isStill ? "done" : "again";
 }
 
