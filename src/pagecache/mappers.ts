@@ -1,7 +1,7 @@
 /**
  * What the page cache needs of those who map its pages: declared here, supplied by the room above.
  *
- * Truncate must take pages out of every page table, writeback must have entries write-protected
+ * Truncate must take pages out of every page table, and large folios apart; writeback must have entries write-protected
  * before it begins, and both must know whether anybody maps a folio at all. A cache without
  * processes has none.
  */
@@ -29,4 +29,10 @@ export interface Mappers {
    * The next write of a process then faults, and says so. Linux: `folio_mkclean()`.
    */
   readonly folioMkclean: (mapping: AddressSpace, folio: Folio) => Steps<boolean>;
+  /**
+   * Makes each page of a locked large folio, of which the caller holds one reference, a folio of
+   * its own; the caller keeps lock and reference of the first. False, with the folio whole, if
+   * somebody else holds it. Linux: `split_folio()`.
+   */
+  readonly splitFolio: (folio: Folio) => Steps<boolean>;
 }

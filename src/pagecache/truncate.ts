@@ -4,10 +4,10 @@
  * Order of steps: the new size, so that nobody brings a page back; entries of page tables go, of
  * private copies too; each folio, locked and not under writeback, loses its private state, its
  * dirty mark and its place; the rest of the last page is zeroed. Then entries again, as a private
- * copy may have been made meanwhile. A large folio over the border is kept whole if it is dirty,
- * with zeros behind the border, and dropped if not: it is not split here. Callers hold
- * `invalidateLock`. Linux: `truncate_setsize()`, `truncate_inode_pages_range()`, mm/truncate.c,
- * 6.1.
+ * copy may have been made meanwhile. A large folio over the border is split, and its pages are
+ * looked at one by one; where it cannot be split it is kept whole if it is dirty, with zeros behind
+ * the border, and dropped if not. Callers hold `invalidateLock`. Linux: `truncate_setsize()`,
+ * `truncate_inode_pages_range()`, mm/truncate.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
 import { PAGE_SIZE } from "../memory/constants.ts";
@@ -128,37 +128,46 @@ function* truncateInodePages(
     const folio = yield* findGetFolio(mem, mapping, at, last);
     if (folio === null) return;
     if (!(yield* lockInFile(mem, mapping, folio))) continue;
-    at = mem.index[folio] + folioNrPages(mem, folio);
     yield* folioWaitWriteback(mem, folio);
-    yield* truncateFolio(mem, mapping, folio, startBytes, endBytes);
+    at = Math.max(at, yield* truncateFolio(mem, mapping, folio, startBytes, endBytes));
     folioUnlock(mem, folio);
     folioPut(mem, folio);
   }
 }
 
-/** All of a locked folio, or the part of it that is in the stretch. */
+/**
+ * All of a locked folio, or the part of it that is in the stretch; returns the offset at which to
+ * go on. If the folio was split that is its second page's, at which another folio begins.
+ *
+ * Linux: `truncate_inode_partial_folio()`.
+ */
 export function* truncateFolio(
   mem: Memory,
   mapping: AddressSpace,
   folio: Folio,
   startBytes: number,
   endBytes: number,
-): Blocking<void> {
-  const folioStart = mem.index[folio] * PAGE_SIZE;
+): Blocking<number> {
+  const offset = mem.index[folio];
+  const folioStart = offset * PAGE_SIZE;
   const size = folioSize(mem, folio);
   const from = Math.max(0, startBytes - folioStart);
   const to = Math.min(size, endBytes - folioStart);
+  const behind = offset + size / PAGE_SIZE;
   if (from === 0 && to === size) {
     yield* truncateInodeFolio(mem, mapping, folio);
-    return;
+    return behind;
   }
   folioZeroRange(mem, folio, from, to);
   if (testFlag(mem, folio, PG.private)) {
     yield* invalidateFolio(mem, mapping, folio, from, to - from);
   }
+  if (!folioTestLarge(mem, folio)) return behind;
+  const { mappers } = mapping;
+  if (mappers !== null && (yield* mappers.splitFolio(folio))) return offset + 1;
   // Where it lies on storage too, what is left can be read again.
-  const dropsRest = folioTestLarge(mem, folio) && !testFlag(mem, folio, PG.dirty);
-  if (dropsRest) yield* truncateInodeFolio(mem, mapping, folio);
+  if (!testFlag(mem, folio, PG.dirty)) yield* truncateInodeFolio(mem, mapping, folio);
+  return behind;
 }
 
 /** Out of the file: a locked folio that is not under writeback. `truncate_inode_folio()`. */

@@ -17,6 +17,7 @@ import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { HUGE_PAGES, hugeStart, NO_ENTRY } from "./page-tables.ts";
 import { PTE, PTE_MIGRATION } from "./pte.ts";
 import { rmapEntry, rmapHugeEntry, rmapVmas } from "./rmap.ts";
+import { splitHeldFolio } from "./split-held.ts";
 import { flushTlbRange } from "./tlb.ts";
 import type { Vm } from "./vm.ts";
 import { zapRange } from "./zap.ts";
@@ -74,6 +75,10 @@ export class FileMappers implements Mappers {
   }
 
   /** The next write faults, and says so. True if there was something to take away. */
+  splitFolio(folio: Folio): Steps<boolean> {
+    return splitHeldFolio(this.vm, folio);
+  }
+
   private cleanEntry(vma: Vma, vpn: number, page: Pfn): boolean {
     const { vm } = this;
     const { tables } = vm;

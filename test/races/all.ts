@@ -25,6 +25,7 @@ import type { Race } from "./race.ts";
 import { reclaimRaces } from "./reclaim.ts";
 import { shmemRaces } from "./shmem.ts";
 import { staleTranslationRaces } from "./stale-translations.ts";
+import { truncateLargeRaces } from "./truncate-large.ts";
 import { twoMovesRaces } from "./two-moves.ts";
 
 export { exploreRace, findFailure, replayRace, runInEveryOrder } from "./race.ts";
@@ -56,4 +57,5 @@ export const allRaces: readonly Race[] = [
   ...hugetlbRaces,
   ...shmemRaces,
   ...ksmAndSwapRaces,
+  ...truncateLargeRaces,
 ];

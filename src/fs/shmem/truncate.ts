@@ -6,7 +6,7 @@
  * the one walk and before the other, or come back. Linux: `shmem_undo_range()`, mm/shmem.c, 6.1.
  */
 import { PAGE_SIZE } from "../../memory/constants.ts";
-import { folioNrPages } from "../../memory/folio.ts";
+import { folioNrPages, folioTestLarge } from "../../memory/folio.ts";
 import { folioUnlock, folioWaitWriteback } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
 import { setFlag } from "../../memory/memmap.ts";
@@ -104,9 +104,10 @@ function* truncateCached(
     const folio = yield* findGetFolio(mem, mapping, at, last);
     if (folio === null) return;
     if (!(yield* lockInFile(mem, mapping, folio))) continue;
-    at = mem.index[folio] + folioNrPages(mem, folio);
     yield* folioWaitWriteback(mem, folio);
-    yield* truncateFolio(mem, mapping, folio, startBytes, endBytes);
+    // What processes wrote may be known to their entries alone: a part must not be dropped.
+    if (folioTestLarge(mem, folio)) setFlag(mem, folio, PG.dirty);
+    at = Math.max(at, yield* truncateFolio(mem, mapping, folio, startBytes, endBytes));
     folioUnlock(mem, folio);
     folioPut(mem, folio);
   }
