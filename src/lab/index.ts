@@ -11,7 +11,7 @@ export { pins, reclaims, speculates, truncates, wakesEarly } from "./disturbance
 export { type Exploration, exploreScenario } from "./explore-scenario.ts";
 export type { Lab } from "./lab.ts";
 export type { LabTask } from "./lab-task.ts";
-export { moveFolio, moveFolioOnce, movePage } from "./move-folio.ts";
+export { moveFolio, moveFolioOnce, moveFolios, movePage } from "./move-folio.ts";
 export { replayScenario } from "./replay-scenario.ts";
 export { isScenario, type Mutant, type Scenario, scenario } from "./scenario.ts";
 export type { Story } from "./tell/story.ts";

@@ -1,13 +1,13 @@
 /**
- * Moves for scenarios: what a caller of migration does with one folio, from its isolation on.
+ * Moves for scenarios: what a caller of migration does with folios, from their isolation on.
  *
  * `moveFolio` is a whole call, with its passes; `moveFolioOnce` is one of its tries, which is all
- * that most races need and far fewer schedules. Both isolate the folio as their first step, move it
- * to a new one of the same node, and put back what stays.
+ * that most races need and far fewer schedules. Each isolates as its first step, moves to new
+ * folios of the same node, and puts back what stays.
  */
 import type { Errno } from "../base/errno.ts";
 import type { Machine } from "../machine/machine.ts";
-import type { Folio } from "../memory/memmap.ts";
+import type { Folio, PageList } from "../memory/memmap.ts";
 import { listAddTail } from "../memory/page-list.ts";
 import { isolateMovablePage } from "../migrate/isolate-movable.ts";
 import { migratePages } from "../migrate/migrate-pages.ts";
@@ -21,39 +21,50 @@ import type { Blocking } from "../sched/blocking.ts";
 
 /** Moves the folio by a call of its own. "not isolated": it is not on the LRU. */
 export function* moveFolio(
-  { vm, mem }: Machine,
+  machine: Machine,
   folio: Folio,
   mode: MigrateMode = "sync",
 ): Blocking<"moved" | "stayed" | "not isolated"> {
-  const list = mem.takeList();
-  let outcome: "moved" | "stayed" | "not isolated" = "not isolated";
-  if (isolateForMigration(mem, folio, list)) {
-    const target = new AllocTarget(mem);
-    const { notMoved } = yield* migratePages(vm, list, target, mode, "syscall_or_cpuset");
-    outcome = notMoved === 0 ? "moved" : "stayed";
-    yield* putbackMovablePages(vm, list);
-  }
-  mem.releaseList(list);
-  return outcome;
+  const { isolated, moved } = yield* moveFolios(machine, [folio], mode);
+  if (isolated === 0) return "not isolated";
+  return moved === 1 ? "moved" : "stayed";
 }
 
-/** The same for a driver's page, by the second door. "not isolated": the driver keeps it now. */
+/** Moves those folios that are on the LRU by one call. How many were, and how many moved. */
+export function* moveFolios(
+  machine: Machine,
+  folios: readonly Folio[],
+  mode: MigrateMode = "sync",
+): Blocking<{ isolated: number; moved: number }> {
+  const { mem } = machine;
+  const list = mem.takeList();
+  const isolated = folios.filter((folio) => isolateForMigration(mem, folio, list)).length;
+  const stayed = isolated === 0 ? 0 : yield* migrateList(machine, list, mode);
+  mem.releaseList(list);
+  return { isolated, moved: isolated - stayed };
+}
+
+/** As `moveFolio`, for a driver's page, by the second door: its driver may keep it. */
 export function* movePage(
-  { vm, mem }: Machine,
+  machine: Machine,
   page: Folio,
   mode: MigrateMode = "sync",
 ): Blocking<"moved" | "stayed" | "not isolated"> {
+  const { vm, mem } = machine;
+  if ((yield* isolateMovablePage(vm.cache, page, 0)) !== "isolated") return "not isolated";
   const list = mem.takeList();
-  let outcome: "moved" | "stayed" | "not isolated" = "not isolated";
-  if ((yield* isolateMovablePage(vm.cache, page, 0)) === "isolated") {
-    listAddTail(mem, list, page);
-    const target = new AllocTarget(mem);
-    const { notMoved } = yield* migratePages(vm, list, target, mode, "syscall_or_cpuset");
-    outcome = notMoved === 0 ? "moved" : "stayed";
-    yield* putbackMovablePages(vm, list);
-  }
+  listAddTail(mem, list, page);
+  const stayed = yield* migrateList(machine, list, mode);
   mem.releaseList(list);
-  return outcome;
+  return stayed === 0 ? "moved" : "stayed";
+}
+
+/** Moves what is on the list, and puts back what stays. How many that are. */
+function* migrateList({ vm, mem }: Machine, list: PageList, mode: MigrateMode): Blocking<number> {
+  const target = new AllocTarget(mem);
+  const { notMoved } = yield* migratePages(vm, list, target, mode, "syscall_or_cpuset");
+  yield* putbackMovablePages(vm, list);
+  return notMoved;
 }
 
 /**

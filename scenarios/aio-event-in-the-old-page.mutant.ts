@@ -1,0 +1,15 @@
+import type { Mutant } from "../src/lab/index.ts";
+
+const mutant: Mutant = {
+  what: "the copy is over before completion_lock is taken",
+  file: "shared/aio-ring.ts",
+  text: `    yield* context.completionLock.lock();
+    folioMigrateCopy(mem, dst, src);
+    yield "aio-copied";`,
+  replacement: `    folioMigrateCopy(mem, dst, src);
+    yield "aio-copied";
+    yield* context.completionLock.lock();`,
+  says: /the event is lost/,
+};
+
+export default mutant;
