@@ -48,13 +48,13 @@ export const COMPACT_FLAGS: Readonly<Record<string, Flag>> = {
   mode: {
     type: "string",
     choices: ["async", "sync-light", "sync"],
-    help: "how much the migration may wait (default: sync)",
+    help: "how much the migration may wait (default: sync; with --order sync-light)",
   },
   "no-pins": { type: "boolean", help: "leave out the pins that the archive knows of" },
   order: {
     type: "string",
     value: "N",
-    help: "stop when a block of this order is free (default: -1, the whole zone)",
+    help: "stop when a block of this order is free (default: -1, each zone whole)",
   },
   pinned: { type: "string", value: "FILE", help: "frames known to be pinned: u64 each" },
   seed: { type: "string", value: "N", help: "seed of the contents (default: 1)" },
@@ -77,12 +77,13 @@ export async function compactOptions(
   options: Options,
   snapshot: Snapshot,
 ): Promise<CompactOptions> {
+  const order = orderOf(options);
   return {
     contents: contentsOf(options, snapshot),
     seed: options.count("seed", 0, LARGEST_SEED) ?? 1,
     release: releaseOf(options, snapshot),
-    mode: (options.text("mode") ?? "sync") as CompactMode,
-    order: orderOf(options),
+    mode: (options.text("mode") ?? (order > 0 ? "sync-light" : "sync")) as CompactMode,
+    order,
     sysctl: sysctlOf(options),
     zone: zoneOf(options, snapshot),
     pins: await pinsOf(options, snapshot),

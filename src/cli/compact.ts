@@ -43,7 +43,10 @@ const DETAILS =
   "SNAPSHOT is a directory, a .tar.gz or a folder in one, as for godwit look. Pages that can move\n" +
   "are filled, the memory is compacted as by `echo 1 > /proc/sys/vm/compact_memory`, and every page\n" +
   "is then compared with what its owner expects. Ends with 1 if a byte is wrong or an invariant\n" +
-  "broken, with 2 if the input cannot be used.";
+  "broken, with 2 if the input cannot be used.\n" +
+  "With --order N each zone is compacted as by a process that waits for such a block: blocks with a\n" +
+  "skip bit are passed by, free lists searched first, and it ends at the first block that is free.\n" +
+  "With --mode sync, in which no process compacts, each zone is searched whole until then.";
 
 export const compact: Command = {
   usage: {

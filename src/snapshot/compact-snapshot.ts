@@ -16,11 +16,14 @@ import {
   type CompactRequest,
   type CompactSysctl,
 } from "../callers/compaction/control.ts";
+import { directRequest } from "../callers/compaction/direct.ts";
 import type { VmEventName } from "../events/vmstat.ts";
 import { fillContents, type Verification, verifyContents } from "../machine/contents.ts";
 import { freeBlocksByOrder } from "../machine/free-blocks.ts";
 import { checkInvariants } from "../machine/invariants.ts";
 import type { Machine } from "../machine/machine.ts";
+import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
+import { ALLOC } from "../memory/watermark.ts";
 import type { Zone } from "../memory/zone.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { runToEnd } from "../sched/run.ts";
@@ -34,7 +37,7 @@ export interface CompactOptions {
   readonly seed: number;
   /** The release of Linux to act as. */
   readonly release: Release;
-  /** Mode and order; the rest is as for compact_memory. */
+  /** How much the migration may wait, and what is wanted: see `compactRequest`. */
   readonly mode: CompactRequest["mode"];
   readonly order: number;
   readonly sysctl: CompactSysctl;
@@ -151,6 +154,17 @@ export function compactSnapshot(
   return { report, options, machine, zones, kindsAfter: kindsOfMachine(machine, snapshot) };
 }
 
+/**
+ * For a block of an order a zone is compacted as by a process that waits for one: from where the
+ * scanners were left, past blocks with a skip bit, by way of the fast search, until one is free.
+ * Only in mode "sync", in which no process compacts, it is searched whole, as by compact_memory;
+ * and so it is for order -1, in each mode.
+ */
+export function compactRequest(mode: CompactRequest["mode"], order: number): CompactRequest {
+  if (order < 1 || mode === "sync") return { ...COMPACT_MEMORY, mode, order };
+  return directRequest(gfpRequest(GFP_HIGHUSER_MOVABLE, order, 0), ALLOC.cma, mode);
+}
+
 /** Zones that `zone` names; all zones without it. */
 function zonesWanted(machine: Machine, zone: CompactOptions["zone"]): readonly Zone[] {
   if (zone === null) return machine.mem.zones;
@@ -162,7 +176,7 @@ function* compactWanted(machine: Machine, options: CompactOptions): Blocking<Zon
   const { mode, order, zone } = options;
   const isCompactMemory = mode === COMPACT_MEMORY.mode && order === COMPACT_MEMORY.order;
   if (isCompactMemory && zone === null) return yield* compactMemory(vm, sysctl);
-  const request: CompactRequest = { ...COMPACT_MEMORY, mode, order };
+  const request = compactRequest(mode, order);
   const done: ZoneCompaction[] = [];
   for (const wanted of zonesWanted(machine, zone)) {
     done.push(yield* compactZone(vm, wanted, request, sysctl));

@@ -76,7 +76,7 @@ export function* tryToCompactPages(
       result = better(result, "deferred");
       continue;
     }
-    const wanted = requestOf(request, allocFlags, priority);
+    const wanted = directRequest(request, allocFlags, priority);
     const done = yield* compactZoneOrder(vm, zone, wanted, sysctl);
     result = better(result, done.result);
     if (done.result === "success") {
@@ -104,7 +104,8 @@ function* compactZoneOrder(
   return { result: capture.page === -1 ? result : "success", captured: capture.page };
 }
 
-function requestOf(
+/** What one attempt for an allocation asks of each zone. */
+export function directRequest(
   { order, gfp, migratetype, highestZone }: GfpRequest,
   allocFlags: number,
   priority: CompactPriority,

@@ -1,4 +1,4 @@
-/** The fast search for blocks to empty: when it is made, how far it looks, what it leaves behind. */
+/** The fast search for blocks to empty: when it is made, how far it looks, what it leaves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MIGRATE } from "../../memory/constants.ts";
