@@ -64,8 +64,8 @@ export class BufferedFile {
       *writeBegin(mem, mapping, pos, length): ReturnType<typeof blockWriteBegin> {
         return yield* blockWriteBegin(mem, mapping, pos, length, getBlock);
       },
-      *writepage(mem, mapping, folio): Blocking<"started" | "EIO" | "activate"> {
-        return yield* blockWriteFullFolio(mem, mapping, folio, device);
+      *writepage(mem, mapping, folio, sync): Blocking<"started" | "EIO" | "activate"> {
+        return yield* blockWriteFullFolio(mem, mapping, folio, device, sync);
       },
     };
     const traits = { device, sizeBytes: PAGE_SIZE, blockBytes: BLOCK_BYTES };
@@ -97,7 +97,7 @@ export class BufferedFile {
       const isStill = isInFile(mem, mapping, folio);
       if (isStill) yield* folioWaitWriteback(mem, folio);
       if (isStill && (yield* folioClearDirtyForIo(mem, mapping, folio))) {
-        yield* blockWriteFullFolio(mem, mapping, folio, this.device);
+        yield* blockWriteFullFolio(mem, mapping, folio, this.device, "all");
       } else {
         folioUnlock(mem, folio);
       }

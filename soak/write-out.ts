@@ -21,7 +21,7 @@ export function* writeOut(world: World, mapping: AddressSpace, offset: number): 
   const { writepage } = mapping.ops;
   assert(writepage !== undefined, "a file that cannot be written:", mapping.name);
   if (isReady && (yield* folioClearDirtyForIo(mem, mapping, folio))) {
-    yield* writepage(mem, mapping, folio);
+    yield* writepage(mem, mapping, folio, "none");
   } else {
     folioUnlock(mem, folio);
   }

@@ -37,7 +37,7 @@ function* writeOut({ mem }: Machine, file: AddressSpace, offset: number): Blocki
   yield* folioLock(mem, folio);
   assert.ok(yield* folioClearDirtyForIo(mem, file, folio), "the write made it dirty");
   assert.ok(file.ops.writepage !== undefined);
-  yield* file.ops.writepage(mem, file, folio);
+  yield* file.ops.writepage(mem, file, folio, "all");
   folioPut(mem, folio);
 }
 

@@ -93,7 +93,7 @@ function* writeout(
   if (!(yield* folioClearDirtyForIo(mem, mapping, folio))) return "EAGAIN";
   // The owner unlocks the folio, and then no migration entry of it may be left.
   yield* removeMigrationPtes(vm, folio, folio);
-  const outcome = yield* writepage(mem, mapping, folio);
+  const outcome = yield* writepage(mem, mapping, folio, "none");
   if (outcome !== "activate") yield* folioLock(mem, folio);
   return outcome === "EIO" ? "EIO" : "EAGAIN";
 }

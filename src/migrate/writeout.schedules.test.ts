@@ -42,10 +42,12 @@ class Scene {
     const slow = new SlowDevice(this.disk, clock, slowness);
     const scene = this;
     this.mapping = vm.cache.createMapping("a file", {
-      *writepage(mem, mapping, folio): Blocking<WritepageOutcome> {
+      *writepage(mem, mapping, folio, sync): Blocking<WritepageOutcome> {
         scene.written.push((vm.tables.bits(scene.page.entry) & PTE.present) !== 0);
         if (writing === "activates") return "activate";
-        if (writing === "writes") return yield* blockWriteFullFolio(mem, mapping, folio, slow);
+        if (writing === "writes") {
+          return yield* blockWriteFullFolio(mem, mapping, folio, slow, sync);
+        }
         if (writing === "is truncated") scene.truncate();
         folioUnlock(mem, folio);
         return writing === "fails" ? "EIO" : "started";

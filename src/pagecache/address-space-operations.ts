@@ -68,9 +68,16 @@ type OnFolio<T> = (mem: Memory, mapping: AddressSpace, folio: Folio) => T;
 export interface AddressSpaceOperations {
   /**
    * Begins to write a locked folio of which the caller has taken the dirty mark
-   * (`folioClearDirtyForIo`). Called by writeback, by reclaim and by the fallback of a migration.
+   * (`folioClearDirtyForIo`). Called by writeback, by reclaim and by the fallback of a migration,
+   * both with `sync` "none": what the owner would have to wait for may be left dirty. For "all" it
+   * must be on its way, with what was on its way already, when the folio's writeback ends.
    */
-  readonly writepage?: OnFolio<Blocking<WritepageOutcome>>;
+  readonly writepage?: (
+    mem: Memory,
+    mapping: AddressSpace,
+    folio: Folio,
+    sync: WritebackControl["sync"],
+  ) => Blocking<WritepageOutcome>;
   /** Begins to read a locked folio that is not uptodate; it is unlocked when the read ends. */
   readonly readFolio?: OnFolio<Blocking<ReadOutcome>>;
   /** Writes dirty folios of a stretch. By default `writeCachePages` with `writepage`. */

@@ -25,6 +25,7 @@ import { blockWriteFullFolio } from "./buffers/write-buffers.ts";
 import type { BlockDevice } from "./device/block-device.ts";
 import type { PageCache } from "./page-cache.ts";
 import { filemapGrabFolio } from "./write.ts";
+import type { WritebackControl } from "./writeback-control.ts";
 
 export interface BlkdevShape {
   readonly name: string;
@@ -59,14 +60,19 @@ function* readFolio(mem: Memory, mapping: AddressSpace, folio: Folio): Blocking<
   return yield* blockReadFullFolio(mem, mapping, folio, getBlock);
 }
 
-function* writepage(mem: Memory, mapping: AddressSpace, folio: Folio): Blocking<WritepageOutcome> {
+function* writepage(
+  mem: Memory,
+  mapping: AddressSpace,
+  folio: Folio,
+  sync: WritebackControl["sync"],
+): Blocking<WritepageOutcome> {
   const { device } = mapping;
   assert(device !== null, "a file without a device is written:", mapping.name);
   const hadBuffers = folioBuffers(mem, mapping.buffers, folio) !== null;
   const ring = yield* folioMappedBuffers(mem, mapping, folio, getBlock);
   // Its buffers were freed before it became dirty: then all of it is.
   if (!hadBuffers) for (const bh of ring) bh.state |= BH.uptodate | BH.dirty;
-  return yield* blockWriteFullFolio(mem, mapping, folio, device);
+  return yield* blockWriteFullFolio(mem, mapping, folio, device, sync);
 }
 
 function* writeBegin(

@@ -14,7 +14,12 @@ import { type Folio, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { Blocking, Steps } from "../sched/blocking.ts";
-import { type AddressSpace, AS, type WritepageOutcome } from "./address-space.ts";
+import {
+  type AddressSpace,
+  type AddressSpaceOperations,
+  AS,
+  type WritepageOutcome,
+} from "./address-space.ts";
 import { findGetFolio, lockInFile } from "./find-folio.ts";
 import { MARK } from "./folio-index.ts";
 import { LAST_OFFSET } from "./new-folio.ts";
@@ -33,7 +38,7 @@ export function* doWritepages(
   return yield* writeCachePages(mem, mapping, control, writepage);
 }
 
-type WriteFolio = (mem: Memory, mapping: AddressSpace, folio: Folio) => Blocking<WritepageOutcome>;
+type WriteFolio = NonNullable<AddressSpaceOperations["writepage"]>;
 
 /** Has `writeFolio` write the dirty folios of a stretch; the first error, if there was one. */
 function* writeCachePages(
@@ -85,7 +90,7 @@ function* writeLocked(
     folioUnlock(mem, folio);
     return "skipped";
   }
-  const outcome = yield* writeFolio(mem, mapping, folio);
+  const outcome = yield* writeFolio(mem, mapping, folio, sync);
   if (outcome === "activate") folioUnlock(mem, folio);
   return outcome;
 }

@@ -35,7 +35,7 @@ export function* pageout(
   if (writepage === undefined) return "cannot_write";
   if (!(yield* folioClearDirtyForIo(mem, mapping, folio))) return "clean";
   setFlag(mem, folio, PG.reclaim);
-  const outcome = yield* writepage(mem, mapping, folio);
+  const outcome = yield* writepage(mem, mapping, folio, "none");
   if (outcome === "activate") {
     clearFlag(mem, folio, PG.reclaim);
     return "cannot_write";

@@ -56,7 +56,7 @@ function slow(
 
 function write({ mem, mapping, folio }: Scene, device: BlockDevice): void {
   assert.ok(runToEnd(folioClearDirtyForIo(mem, mapping, folio)));
-  assert.equal(runToEnd(blockWriteFullFolio(mem, mapping, folio, device)), "started");
+  assert.equal(runToEnd(blockWriteFullFolio(mem, mapping, folio, device, "none")), "started");
 }
 
 /** The first word of each of the folio's blocks, as the disk has it. */

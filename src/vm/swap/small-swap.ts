@@ -109,7 +109,7 @@ function* writeOut({ mem, cache }: Vm, folio: Folio): Blocking<boolean> {
   const isAlone = mem.refcount[folio] === 1 + folioNrPages(mem, folio);
   if (!isAlone || mapping === null || writepage === undefined) return false;
   yield* folioClearDirtyForIo(mem, mapping, folio);
-  if ((yield* writepage(mem, mapping, folio)) === "activate") return false;
+  if ((yield* writepage(mem, mapping, folio, "none")) === "activate") return false;
   const isClean = (mem.flags[folio] & (PG.writeback | PG.dirty)) === 0;
   return isClean && folioTrylock(mem, folio);
 }
