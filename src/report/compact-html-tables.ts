@@ -90,7 +90,9 @@ function withCode(text: string): Html[] {
     .map((part, index) => (index % 2 === 0 ? html`${part}` : html`<code>${part}</code>`));
 }
 
-function bar(name: string, share: number): Html {
+/** Nothing for nothing: the thinnest bar would look like a little. */
+function bar(name: string, share: number): Html | "" {
+  if (share === 0) return "";
   const width = (100 * share).toFixed(2);
   return html`<span class="single ${name}" aria-hidden="true" style="width: ${width}%"></span>`;
 }

@@ -52,6 +52,20 @@ test("nothing in the page leads out of it", async () => {
   assert.match(page, /Content-Security-Policy" content="default-src &#39;none&#39;; img-src data:/);
 });
 
+test("counters that did not change are counted, and reasons without a block have no bar", async () => {
+  const small = await smallRun("bytes");
+  const page = pageOf(small);
+  const values = Object.values(small.run.report.vmstat);
+  const zeros = values.filter((value) => value === 0).length;
+  assert.match(page, new RegExp(`the other\\s+${zeros} that are kept here did not change`));
+  assert.match(page, new RegExp(`pgmigrate_success ${small.run.report.moved}\n`));
+  const [, counters] = /<pre>([\s\S]*?)<\/pre>/.exec(page) ?? [];
+  assert.equal(counters.trim().split("\n").length, values.length - zeros);
+  const reasons = small.run.report.stayed;
+  const bars = page.match(/class="single /g) ?? [];
+  assert.equal(bars.length, reasons.filter(({ pageblocks }) => pageblocks > 0).length);
+});
+
 test("what was read is escaped wherever it stands", async () => {
   const name = `</title><script>alert("1")</script>&'`;
   const small = await smallRun("bytes", name);

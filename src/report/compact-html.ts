@@ -126,15 +126,17 @@ ${findingsTable(snapshot)}
 }
 
 function origin({ report, machine }: CompactRun, snapshot: Snapshot, made: ReportMade): Html {
-  const counters = Object.entries(report.vmstat).map(([name, value]) => `${name} ${value}\n`);
+  const all = Object.entries(report.vmstat);
+  const changed = all.filter(([, value]) => value !== 0);
   const contents =
     report.contents === "bytes"
       ? "real bytes, 4096 to each page that a process or a file has"
       : "one token for the bytes of each page that a process or a file has";
   return html`<section>
 <h2>The kernel's counters</h2>
-<p>What this compaction added to them, as in <code>/proc/vmstat</code>.</p>
-<pre>${counters}</pre>
+<p>What this compaction added to those of <code>/proc/vmstat</code>; the other
+${all.length - changed.length} that are kept here did not change.</p>
+<pre>${changed.map(([name, value]) => `${name} ${value}\n`)}</pre>
 </section>
 <footer>
 <h2>How this was made</h2>
