@@ -7,7 +7,16 @@
  */
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -77,16 +86,14 @@ const RESOLUTIONS = [
   { module: "esnext", moduleResolution: "bundler" },
 ];
 
-test("the package is what users need: no benches, no soak, no sources, no tests", () => {
-  const strange = packed.filter(
-    (file) =>
-      !/^(dist\/(cli\.js|licenses\.txt|library\/\w+(-\w+)?\.js|types\/.*\.d\.ts)|records\/)/.test(
-        file,
-      ) &&
-      !/^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/library\.md|snapshots\/)/.test(file),
-  );
+/** What runs, its types, what it runs on, and the sources, into which the lab puts mistakes. */
+const BELONGS =
+  /^(dist\/(cli|explore-worker|library\/[\w-]+)\.js|dist\/types\/.*\.d\.ts|dist\/licenses\.txt|src\/.*\.ts|(examples|records|snapshots|docs)\/.*|[A-Z]+(\.md)?|package\.json)$/;
+
+test("the package is what users need: no benches, no soak, no tests", () => {
+  const strange = packed.filter((file) => !BELONGS.test(file) || /\.test\.|bench|soak/.test(file));
   assert.deepEqual(strange, []);
-  assert.ok(packed.length > 100);
+  assert.ok(packed.length > 500);
 });
 
 test("whatever package.json promises is in the package", () => {
@@ -193,6 +200,26 @@ try {
   const { stdout, stderr } = run(process.execPath, [write("sleep.mjs", source)]);
   assert.match(stdout, /^true \S/);
   assert.equal(stderr, "");
+});
+
+test("the examples compile and are explored as installed, and each mistake in them is found", () => {
+  cpSync(path.join(project, "node_modules/godwit/examples"), path.join(project, "examples"), {
+    recursive: true,
+  });
+  const files = readdirSync(path.join(project, "examples")).map((file) => `examples/${file}`);
+  assert.equal(typeErrors(files, { ...RESOLUTIONS[0], allowImportingTsExtensions: true }, []), "");
+
+  const esbuild = path.join(project, "node_modules/esbuild");
+  const godwit = path.join(project, "node_modules/.bin/godwit");
+  const without = run(godwit, ["explore", "examples", "--json"]);
+  assert.equal(without.status, 2);
+  assert.match(without.stderr, /npm install esbuild/);
+  symlinkSync(path.join(root, "node_modules/esbuild"), esbuild);
+  const { status, stdout, stderr } = run(godwit, ["explore", "examples", "--json"]);
+  assert.equal(status, 0, stderr);
+  const { scenarios } = JSON.parse(stdout) as { scenarios: { mutant: string; fixed: string }[] };
+  assert.ok(scenarios.length >= 4);
+  for (const { mutant, fixed } of scenarios) assert.deepEqual([mutant, fixed], ["found", "clean"]);
 });
 
 test("the command does its main job from anywhere, as installed", () => {
