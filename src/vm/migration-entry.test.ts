@@ -3,12 +3,13 @@ import { test } from "node:test";
 import { TraceLines } from "../events/events.ts";
 import { folioMapcount, folioMapped } from "../memory/folio.ts";
 import { folioTrylock } from "../memory/folio-lock.ts";
-import { folioTryPin } from "../memory/folio-ref.ts";
+import { folioGet, folioPut, folioTryPin } from "../memory/folio-ref.ts";
 import { lruAddDrain } from "../memory/lru.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import { folioAlloc, movableRequest } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import { runToEnd } from "../sched/run.ts";
+import { readUser } from "./fault.ts";
 import { mergedPages } from "./ksm/small-ksm.ts";
 import { removeMigrationPtes, tryToMigrate } from "./migration-entry.ts";
 import { VM } from "./mm.ts";
@@ -23,6 +24,8 @@ import {
   touchPage,
   type UserPage,
 } from "./small-vm.ts";
+import { pageOut, smallSwap } from "./swap/small-swap.ts";
+import { swapEntry } from "./swap/swap-entry.ts";
 import type { Vm } from "./vm.ts";
 
 const { present, write, young, dirty, softDirty, uffdWp } = PTE;
@@ -273,6 +276,28 @@ test("entries that name another folio are left alone", () => {
   remap(vm, (page.folio + 1) as Folio, dst);
   assert.equal(bitsOf(vm, page), before);
   assert.equal(vm.mem.mapcount[dst], 0);
+});
+
+test("an entry of swap is left alone, also where its slot has the number of the page", () => {
+  const vm = smallVm();
+  const { mem, tables } = vm;
+  const area = smallSwap(vm);
+  const page = anonymousPage(vm, 1);
+  const other = sharePage(vm, page);
+  folioGet(mem, page.folio);
+  assert.equal(runToEnd(pageOut(vm, page.folio)), "cached");
+  folioPut(mem, page.folio);
+  assert.equal(runToEnd(readUser(vm, other.mm, other.vpn, 0)), 1);
+  const slot = swapEntry(0, page.folio);
+  assert.deepEqual([tables.pfn(page.entry), bitsOf(vm, page) & PTE.swap], [slot, PTE.swap]);
+  const inSwap = bitsOf(vm, page);
+  unmap(vm, page.folio);
+  assert.equal(bitsOf(vm, page), inSwap);
+  assert.equal(folioMapped(mem, page.folio), false);
+  remap(vm, page.folio, page.folio);
+  assert.deepEqual([bitsOf(vm, page), tables.pfn(page.entry)], [inSwap, slot]);
+  assert.equal(folioMapcount(mem, page.folio), 1);
+  assert.equal(area.count(slot), 1);
 });
 
 test("an mlocked page is unmapped like any other, and the new one is mlocked by its mapping", () => {
