@@ -289,6 +289,22 @@ for (const [answer, mode, tries, refusal] of ANSWERS) {
   });
 }
 
+test("a page is its driver's to move, whatever the driver counts where others count mappings", () => {
+  let asked = 0;
+  function* migratePage(): Blocking<MigrateOutcome> {
+    yield "driver-is-asked";
+    asked++;
+    return "EBUSY";
+  }
+  const scene = new Scene({ migratePage });
+  const { mem, page } = scene;
+  mem.mapcount[page] = 3;
+  scene.isolate();
+  assert.deepEqual(scene.migrate(), { notMoved: 1, error: null, succeededPages: 0 });
+  assert.deepEqual([asked, mem.mapcount[page]], [1, 3]);
+  scene.putBack();
+});
+
 test("a driver that cannot leave the copy to others says so", () => {
   const scene = new Scene();
   scene.isolate();

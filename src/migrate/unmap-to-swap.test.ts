@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { PROFILES } from "../base/profile.ts";
 import { PAGE_SIZE } from "../memory/constants.ts";
 import type { Folio } from "../memory/memmap.ts";
+import { PG } from "../memory/page-flags.ts";
 import { runToEnd } from "../sched/run.ts";
 import { readUser, writeUser } from "../vm/fault.ts";
 import { anonymousPage, cachedFolio, mapFilePage, smallVm } from "../vm/small-vm.ts";
@@ -57,12 +58,16 @@ test("without swap, or with swap full, it stays mapped where it is", () => {
   for (const slots of [0, 2]) {
     const vm = machine(slots);
     const pages = [anonymousPage(vm, 1), anonymousPage(vm, 2), anonymousPage(vm, 3)];
-    const results = pages.map(({ folio }) => move(vm, folio).result);
+    const moves = pages.map(({ folio }) => move(vm, folio));
+    const results = moves.map(({ result }) => result);
     // The first slot of an area is its header.
     assert.deepEqual(results, slots === 0 ? [STAYED, STAYED, STAYED] : [MOVED, STAYED, STAYED]);
     const last = pages[2];
     assert.deepEqual([last.mm.rssPages, vm.mem.mapcount[last.folio]], [1, 1]);
     assert.equal(vm.mem.events.refusals.standing.get(last.folio)?.name, "no_swap");
+    assert.equal(moves[2].given.length, 1, "given up at once");
+    assert.equal(vm.mem.flags[last.folio] & PG.locked, 0);
+    assert.equal(last.vma.anonVma?.refcount, 0);
     for (const [at, { mm, vpn }] of pages.entries()) {
       assert.equal(runToEnd(readUser(vm, mm, vpn, 0)), at + 1);
     }

@@ -94,8 +94,8 @@ function* lockAndUnmap(
     return "EAGAIN";
   }
   if (folioTestMovable(mem, src)) {
-    // A driver's page is in no page table, and what its map count says is the driver's business.
-    recordUnmap(run, dst, null, false);
+    // A driver's page is in no page table, and what its map count says is the driver's business:
+    // there is nothing to record.
     return "unmapped";
   }
   const wasMapped = folioMapped(mem, src);
@@ -125,7 +125,7 @@ function* lockAndUnmap(
     recordUnmap(run, dst, anonVma, wasMapped);
     return "unmapped";
   }
-  if (wasMapped) yield* removeMigrationPtes(vm, src, src);
+  yield* removeMigrationPtes(vm, src, src);
   folioUnlock(mem, dst);
   release(run, src, anonVma);
   return "EAGAIN";
