@@ -19,6 +19,7 @@ import type { ChoicePoints } from "../sched/explore/choice-points.ts";
 import type { Task } from "../sched/task.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
 import { CheckError } from "./check-error.ts";
+import { contractChecks } from "./checkers/contract-checks.ts";
 import { type FaultKinds, installFaults } from "./faults.ts";
 import { LabDevice, type LabDeviceOptions } from "./lab-device.ts";
 import { LabTask } from "./lab-task.ts";
@@ -61,7 +62,10 @@ export class Lab {
   machine(shape?: SmallMemoryShape, options: LabMachineOptions = {}): Machine {
     const machine = smallMachine(shape, options.features, this.clock);
     this.machines.push(machine);
-    if (options.checked !== false) this.checked.push(machine);
+    if (options.checked !== false) {
+      machine.vm.cache.ownerChecks = contractChecks(this.choices);
+      this.checked.push(machine);
+    }
     return machine;
   }
 

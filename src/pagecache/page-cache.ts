@@ -30,6 +30,12 @@ import type { MovableOperations } from "./movable-operations.ts";
 /** Both bits: the one alone has other meanings. */
 const SWAPCACHE = PG.swapcache | PG.swapbacked;
 
+/** Puts checks around what owners and drivers do, as they register. */
+export interface OwnerChecks {
+  ofOwner(name: string, ops: AddressSpaceOperations): AddressSpaceOperations;
+  ofDriver(ops: MovableOperations): MovableOperations;
+}
+
 export class PageCache implements SharedByFiles {
   readonly mem: Memory;
   /** By id. */
@@ -40,6 +46,10 @@ export class PageCache implements SharedByFiles {
   workingsetRefault: SharedByFiles["workingsetRefault"] = null;
   /** Of pages off the LRU, by the id in their mapping word. */
   readonly movableOps: MovableOperations[] = [];
+  /** The same as their drivers know them. */
+  private readonly registered: MovableOperations[] = [];
+  /** Set before the first owner registers; null but in a laboratory. */
+  ownerChecks: OwnerChecks | null = null;
   /** Of the folios that have a slot in swap; null on a machine without. */
   swapMapping: AddressSpace | null = null;
 
@@ -53,7 +63,8 @@ export class PageCache implements SharedByFiles {
     ops: AddressSpaceOperations,
     traits?: AddressSpaceTraits,
   ): AddressSpace {
-    const mapping = new AddressSpace(this.mappings.length, name, ops, this, traits);
+    const checked = this.ownerChecks?.ofOwner(name, ops) ?? ops;
+    const mapping = new AddressSpace(this.mappings.length, name, checked, this, traits);
     this.mappings.push(mapping);
     if ((mapping.flags & AS.unevictable) !== 0) {
       this.mem.unevictableMappings.add(mappingWord(mapping.id, 0));
@@ -63,8 +74,10 @@ export class PageCache implements SharedByFiles {
 
   /** The id of a driver's operations, which are entered when they are first asked for. */
   movableOpsId(ops: MovableOperations): number {
-    const id = this.movableOps.indexOf(ops);
-    return id === -1 ? this.movableOps.push(ops) - 1 : id;
+    const id = this.registered.indexOf(ops);
+    if (id !== -1) return id;
+    this.movableOps.push(this.ownerChecks?.ofDriver(ops) ?? ops);
+    return this.registered.push(ops) - 1;
   }
 
   /**

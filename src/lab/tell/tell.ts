@@ -15,6 +15,7 @@ import { Replay } from "../../sched/explore/strategies/replay.ts";
 import { SleptError } from "../../sched/run.ts";
 import { WouldSleepError } from "../../sched/wait-queue.ts";
 import { CheckError } from "../check-error.ts";
+import { ContractError } from "../checkers/contract-error.ts";
 import { programOf } from "../lab-program.ts";
 import type { Scenario } from "../scenario.ts";
 import { LabSession } from "../session.ts";
@@ -131,6 +132,7 @@ function foundLate(recorder: Recorder): StoryFailure["found"] {
 function kindOf(error: unknown, rule: string): StoryFailure["kind"] {
   if (error instanceof CheckError) return "check";
   if (error instanceof LivelockError) return "livelock";
+  if (error instanceof ContractError) return "contract";
   if (error instanceof SleptError || error instanceof WouldSleepError) return "contract";
   if (!(error instanceof InvariantError)) return "error";
   return rule.startsWith("deadlock:") ? "deadlock" : "invariant";

@@ -31,6 +31,8 @@ const byDefault: Chooser = () => 0;
 export class ChoicePoints {
   /** Who steps now; the run keeps it. */
   actor = "start";
+  /** Counts how often another actor came on; the run keeps it. */
+  turn = 0;
   /** In the order in which they came up. */
   readonly met: MetChoice[] = [];
   /** What came out otherwise than by default: the plan that repeats this run. */

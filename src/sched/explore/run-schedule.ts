@@ -119,6 +119,7 @@ class ScheduleRun {
 
   private step(program: Program, actor: number): void {
     const { choices, actors } = this;
+    if (actor !== actors.at(-1)) choices.turn++;
     actors.push(actor);
     if (actor === CLOCK) {
       choices.actor = "clock";
