@@ -80,6 +80,8 @@ export const VM_EVENT = {
   htlb_buddy_alloc_success: 71,
   htlb_buddy_alloc_fail: 72,
   thp_swpout: 73,
+  swap_ra: 74,
+  swap_ra_hit: 75,
 } as const;
 
 export type VmEventName = keyof typeof VM_EVENT;

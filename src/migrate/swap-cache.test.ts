@@ -14,7 +14,7 @@ import { readUser, writeUser } from "../vm/fault.ts";
 import { PTE } from "../vm/pte.ts";
 import { anonymousPage, sharePage, smallVm, touchPage, type UserPage } from "../vm/small-vm.ts";
 import { splitFolioToList } from "../vm/split-folio.ts";
-import { pageOut, smallSwap } from "../vm/swap/small-swap.ts";
+import { newSwapFolio, pageOut, smallSwap } from "../vm/swap/small-swap.ts";
 import type { Swap } from "../vm/swap/swap.ts";
 import { addToSwap, folioSwapEntry, folioTestSwapcache } from "../vm/swap/swap-cache.ts";
 import type { SwapEntry } from "../vm/swap/swap-entry.ts";
@@ -94,7 +94,9 @@ test("a folio that was read and is mapped by nobody moves, and is found by the n
   const { mem } = vm;
   const page = anonymousPage(vm, 41);
   assert.equal(runToEnd(pageOut(vm, page.folio)), "freed");
-  const src = runToEnd(readSwapCache(swap, vm.tables.pfn(page.entry) as SwapEntry));
+  const src = runToEnd(
+    readSwapCache(swap, vm.tables.pfn(page.entry) as SwapEntry, () => newSwapFolio(vm)),
+  );
   assert.ok(typeof src === "number");
   folioPut(mem, src);
   assert.equal(mem.mapping[src], 0);

@@ -25,6 +25,7 @@ import type { Race } from "./race.ts";
 import { reclaimRaces } from "./reclaim.ts";
 import { shmemRaces } from "./shmem.ts";
 import { staleTranslationRaces } from "./stale-translations.ts";
+import { swapReadaheadRaces } from "./swap-readahead.ts";
 import { truncateLargeRaces } from "./truncate-large.ts";
 import { twoMovesRaces } from "./two-moves.ts";
 
@@ -58,4 +59,5 @@ export const allRaces: readonly Race[] = [
   ...shmemRaces,
   ...ksmAndSwapRaces,
   ...truncateLargeRaces,
+  ...swapReadaheadRaces,
 ];

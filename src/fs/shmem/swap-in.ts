@@ -11,7 +11,10 @@
 import { VM_EVENT } from "../../events/vmstat.ts";
 import { folioLock, folioUnlock, folioWaitWriteback } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
+import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../../memory/gfp.ts";
 import { type Folio, setFlag, testFlag } from "../../memory/memmap.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { folioAllocGfp } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
 import type { AddressSpace } from "../../pagecache/address-space.ts";
 import { filemapAddFolio, filemapGetFolio } from "../../pagecache/page-cache.ts";
@@ -20,7 +23,7 @@ import type { Swap } from "../../vm/swap/swap.ts";
 import type { SwapArea } from "../../vm/swap/swap-area.ts";
 import { deleteFromSwapCache } from "../../vm/swap/swap-cache.ts";
 import { type SwapEntry, swapAreaOf } from "../../vm/swap/swap-entry.ts";
-import { readSwapCache } from "../../vm/swap/swap-read.ts";
+import { noteSwapCacheHit, swapClusterReadahead } from "../../vm/swap/swap-readahead.ts";
 import type { Vm } from "../../vm/vm.ts";
 
 /** Why a page did not come back. "EEXIST": it is elsewhere by now. */
@@ -36,11 +39,13 @@ export function* shmemSwapIn(
 ): Blocking<Folio | ShmemSwapInError> {
   let folio = yield* filemapGetFolio(mem, swap.mapping, slot);
   if (folio === null) {
-    const read = yield* readSwapCache(swap, slot);
+    const read = yield* swapClusterReadahead(swap, slot, () => newFolio(mem));
     if (read === "ENOENT") return "EEXIST";
     if (read === "ENOMEM") return isSwapped(mapping, offset, slot) ? "ENOMEM" : "EEXIST";
     mem.events.count(VM_EVENT.pgmajfault, 1);
     folio = read;
+  } else {
+    noteSwapCacheHit(swap, folio);
   }
   yield* folioLock(mem, folio);
   const outcome = yield* takeIn(swap, mapping, offset, slot, folio);
@@ -48,6 +53,10 @@ export function* shmemSwapIn(
   folioUnlock(mem, folio);
   folioPut(mem, folio);
   return outcome;
+}
+
+function newFolio(mem: Memory): Blocking<Folio | null> {
+  return folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, mem.nodeOfCpu[mem.cpu]));
 }
 
 /** The locked folio leaves the swap cache for its file, if it still is what the slot stands for. */

@@ -11,6 +11,7 @@ import { folioPut, folioRefFreeze, folioRefUnfreeze } from "../../memory/folio-r
 import { folioIsolateLru, folioPutbackLru } from "../../memory/lru.ts";
 import { folioTestAnon } from "../../memory/mapping-word.ts";
 import { type Folio, type PageList, testFlag } from "../../memory/memmap.ts";
+import { folioAlloc, movableRequest } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { listDel, listEmpty, listFirst } from "../../memory/page-list.ts";
 import type { MigrateFolio } from "../../pagecache/address-space.ts";
@@ -40,6 +41,12 @@ export function smallSwap(
 // biome-ignore lint/correctness/useYield: it never gets as far as a point
 function* noMigration(): Steps<never> {
   assert(false, "a folio of the swap cache moves where nothing does");
+}
+
+/** A page to read into, wherever there is one. */
+export function* newSwapFolio({ mem }: Vm): Blocking<Folio | null> {
+  yield "new-swap-folio";
+  return folioAlloc(mem, movableRequest(0));
 }
 
 /** How far a folio came: its page is free; it stays in the cache, or where it was. */

@@ -29,6 +29,8 @@ export interface SwapAreaOptions {
   readonly priority: number;
   /** Requests end before `submit` returns. Linux: SWP_SYNCHRONOUS_IO (zram, pmem). */
   readonly synchronous?: true;
+  /** Neighbours cost nothing more to read: they are read ahead. Linux: not SWP_SOLIDSTATE. */
+  readonly rotational?: true;
   /** The device may read a page for as long as its write lasts. Linux: SWP_STABLE_WRITES. */
   readonly stableWrites?: true;
 }
@@ -42,6 +44,7 @@ export class SwapArea {
   readonly priority: number;
   readonly synchronous: boolean;
   readonly stableWrites: boolean;
+  readonly rotational: boolean;
   /** False while it is being emptied: nothing new is swapped out to it. Linux: SWP_WRITEOK. */
   writable = true;
   /** Linux: `inuse_pages`. */
@@ -60,6 +63,7 @@ export class SwapArea {
     this.priority = priority;
     this.synchronous = flags.synchronous === true;
     this.stableWrites = flags.stableWrites === true;
+    this.rotational = flags.rotational === true;
     this.uses = new Int32Array(slots);
   }
 

@@ -17,7 +17,7 @@ import { PTE } from "../pte.ts";
 import { anonymousPage, sharePage, smallVm, touchPage, type UserPage } from "../small-vm.ts";
 import type { Vm } from "../vm.ts";
 import { exitMm, unmapRange, zapRange } from "../zap.ts";
-import { pageOut, smallSwap } from "./small-swap.ts";
+import { newSwapFolio, pageOut, smallSwap } from "./small-swap.ts";
 import type { SwapArea } from "./swap-area.ts";
 import { addToSwap, folioTestSwapcache } from "./swap-cache.ts";
 import type { SwapEntry } from "./swap-entry.ts";
@@ -201,7 +201,7 @@ test("a slot that nobody needs is not read", () => {
   assert.ok(swap !== null);
   const slot = vm.tables.pfn(page.entry) as SwapEntry;
   runToEnd(exitMm(vm, page.mm));
-  assert.equal(runToEnd(readSwapCache(swap, slot)), "ENOENT");
+  assert.equal(runToEnd(readSwapCache(swap, slot, () => newSwapFolio(vm))), "ENOENT");
 });
 
 test("a folio that is read but not mapped has no owner, and has one once it is mapped", () => {
@@ -209,7 +209,7 @@ test("a folio that is read but not mapped has no owner, and has one once it is m
   const { mem, swap } = vm;
   assert.ok(swap !== null);
   const slot = vm.tables.pfn(page.entry) as SwapEntry;
-  const folio = runToEnd(readSwapCache(swap, slot));
+  const folio = runToEnd(readSwapCache(swap, slot, () => newSwapFolio(vm)));
   assert.ok(typeof folio === "number");
   assert.deepEqual([mem.mapping[folio], mem.mapcount[folio]], [0, 0]);
   assert.equal(vm.cache.folioMapping(folio), swap.mapping);

@@ -19,6 +19,7 @@
 import { VM_EVENT } from "../../events/vmstat.ts";
 import { folioLock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
+import { GFP_HIGHUSER_MOVABLE } from "../../memory/gfp.ts";
 import { folioAddLru, lruAddDrain } from "../../memory/lru.ts";
 import {
   folioTestAnon,
@@ -32,6 +33,7 @@ import { filemapGetFolio } from "../../pagecache/page-cache.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { folioStableNode } from "../ksm/stable-tree.ts";
 import { VM, type Vma } from "../mm.ts";
+import { allocVmaFolio } from "../policy/policy-node.ts";
 import { PTE } from "../pte.ts";
 import { addRmap, setAnonOwner } from "../rmap.ts";
 import type { Vm } from "../vm.ts";
@@ -39,6 +41,7 @@ import type { Swap } from "./swap.ts";
 import { folioFreeSwap } from "./swap-cache.ts";
 import type { SwapEntry } from "./swap-entry.ts";
 import { allocSwapFolio, readSwapCache, startSwapIn } from "./swap-read.ts";
+import { noteSwapCacheHit, swapClusterReadahead } from "./swap-readahead.ts";
 
 /** "again": look at the entry again. "SIGBUS": no memory, or the device lost the page. */
 export type SwapFaultOutcome = "done" | "again" | "SIGBUS";
@@ -71,11 +74,14 @@ export function* swapFault(
   if (folio === null) {
     if (!isCurrent(fault)) return "again";
     if (swap.area(slot).synchronous && swap.count(slot) === 1) return yield* readAlone(fault);
-    const read = yield* readSwapCache(swap, slot);
+    const reads = swap.area(slot).rotational ? swapClusterReadahead : readSwapCache;
+    const read = yield* reads(swap, slot, () => newFolio(fault));
     if (read === "ENOENT") return "again";
     if (read === "ENOMEM") return isCurrent(fault) ? "SIGBUS" : "again";
     mem.events.count(VM_EVENT.pgmajfault, 1);
     folio = read;
+  } else {
+    noteSwapCacheHit(swap, folio);
   }
   yield "swap-fault-found";
   yield* folioLock(mem, folio);
@@ -85,6 +91,11 @@ export function* swapFault(
   // The entry has the reference, but for a copy, which has come with one of its own.
   if (outcome !== "done" || copies) folioPut(mem, folio);
   return outcome;
+}
+
+/** By the policy of the VMA, as any page of it. */
+function newFolio({ vm, vma, vpn }: SwapFault): Blocking<Folio | null> {
+  return allocVmaFolio(vm.mem, vma, vpn, 0, GFP_HIGHUSER_MOVABLE);
 }
 
 /** Whether the entry is still the one that faulted, and lies in the same VMA. */
@@ -128,7 +139,7 @@ function* mapCopy(fault: SwapFault, folio: Folio): Blocking<SwapFaultOutcome> {
   const { mem } = vm;
   const refused = refusal(fault, folio);
   if (refused !== null) return refused;
-  const copy = yield* allocSwapFolio(mem);
+  const copy = yield* allocSwapFolio(mem, () => newFolio(fault));
   if (copy === null) return isCurrent(fault) ? "SIGBUS" : "again";
   mem.frames.copy(copy, (folio + (slot - mem.private[folio])) as Pfn);
   yield "swap-in-copied";
@@ -197,7 +208,7 @@ function* readAlone(fault: SwapFault): Blocking<SwapFaultOutcome> {
     if (claim === "EEXIST" && swap.isClaimed(slot)) yield swap.claimed;
     return "again";
   }
-  const folio = yield* allocSwapFolio(mem);
+  const folio = yield* allocSwapFolio(mem, () => newFolio(fault));
   let outcome: SwapFaultOutcome = "SIGBUS";
   if (folio !== null) {
     mem.events.count(VM_EVENT.pgmajfault, 1);

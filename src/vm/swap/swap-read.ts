@@ -8,11 +8,9 @@
  */
 import { folioUnlock } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
-import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../../memory/gfp.ts";
 import { folioAddLru } from "../../memory/lru.ts";
 import type { Folio } from "../../memory/memmap.ts";
 import type { Memory } from "../../memory/memory.ts";
-import { folioAllocGfp } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { filemapGetFolio } from "../../pagecache/page-cache.ts";
 import type { Blocking } from "../../sched/blocking.ts";
@@ -21,36 +19,53 @@ import { addToSwapCache } from "./swap-cache.ts";
 import type { SwapEntry } from "./swap-entry.ts";
 import { swapReadFolio } from "./swap-io.ts";
 
+/** Where a page to read into comes from: by the policy of whose page it is. */
+export type NewSwapFolio = () => Blocking<Folio | null>;
+
 /**
  * The slot's folio, in the cache, with one reference of the caller's; perhaps still being read.
  *
  * "ENOENT": nobody needs the slot any more.
  */
-export function* readSwapCache(swap: Swap, slot: SwapEntry): Blocking<Folio | "ENOENT" | "ENOMEM"> {
+export function* readSwapCache(
+  swap: Swap,
+  slot: SwapEntry,
+  newFolio: NewSwapFolio,
+): Blocking<Folio | "ENOENT" | "ENOMEM"> {
   const { mem, mapping } = swap;
   for (;;) {
     const cached = yield* filemapGetFolio(mem, mapping, slot);
     if (cached !== null) return cached;
-    const folio = yield* allocSwapFolio(mem);
-    if (folio === null) return "ENOMEM";
-    yield "swap-cache-claim";
-    const claim = swap.prepareCache(slot);
-    if (claim === "claimed") {
-      addToSwapCache(swap, folio, slot);
-      startSwapIn(swap, folio, slot);
-      return folio;
-    }
-    folioUnlock(mem, folio);
-    folioPut(mem, folio);
-    if (claim === "ENOENT") return "ENOENT";
+    const added = yield* addNewFolio(swap, slot, newFolio);
+    if (added !== "EEXIST") return added;
     if (swap.isClaimed(slot)) yield swap.claimed;
   }
 }
 
+/** A new folio for the slot, being read, if nobody else has the slot by then. */
+export function* addNewFolio(
+  swap: Swap,
+  slot: SwapEntry,
+  newFolio: NewSwapFolio,
+): Blocking<Folio | "ENOENT" | "ENOMEM" | "EEXIST"> {
+  const { mem } = swap;
+  const folio = yield* allocSwapFolio(mem, newFolio);
+  if (folio === null) return "ENOMEM";
+  yield "swap-cache-claim";
+  const claim = swap.prepareCache(slot);
+  if (claim === "claimed") {
+    addToSwapCache(swap, folio, slot);
+    startSwapIn(swap, folio, slot);
+    return folio;
+  }
+  folioUnlock(mem, folio);
+  folioPut(mem, folio);
+  return claim;
+}
+
 /** A page to read into, locked before anybody can see it. */
-export function* allocSwapFolio(mem: Memory): Blocking<Folio | null> {
-  const near = mem.nodeOfCpu[mem.cpu];
-  const folio = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
+export function* allocSwapFolio(mem: Memory, newFolio: NewSwapFolio): Blocking<Folio | null> {
+  const folio = yield* newFolio();
   if (folio !== null) mem.flags[folio] |= PG.locked | PG.swapbacked;
   return folio;
 }

@@ -19,6 +19,7 @@ import { WaitQueue } from "../../sched/wait-queue.ts";
 import { NO_SLOT, SwapArea, type SwapAreaOptions } from "./swap-area.ts";
 import { SWAP_AREAS_MAX, type SwapEntry, swapAreaOf, swapEntry, swapSlotOf } from "./swap-entry.ts";
 import { swapWritepage } from "./swap-io.ts";
+import { SwapReadahead } from "./swap-readahead.ts";
 
 /** Carried by no folio: the flag names the cache, not the mapping word. */
 const SWAP_MAPPING_ID = -1;
@@ -31,6 +32,7 @@ export class Swap {
   readonly areas: (SwapArea | null)[] = [];
   /** Who found a slot claimed by a reader that keeps out of the cache. */
   readonly claimed: WaitQueue = new WaitQueue("a page that another task swaps in");
+  readonly readahead: SwapReadahead = new SwapReadahead();
   /** By entry: what the evicted page left for its return. Linux: shadow entries. */
   readonly shadows: Map<SwapEntry, number> = new Map();
   /** Writable areas, in the order in which they fill. Linux: `swap_avail_heads`. */
