@@ -8,11 +8,14 @@ import { availableParallelism } from "node:os";
 import { InputError } from "../base/input-error.ts";
 import { type ExploreOptions, exploreFolder } from "../host/lab/explore-folder.ts";
 import { findScenarios, type ScenarioFile } from "../host/lab/find-scenarios.ts";
+import { measureReduction } from "../host/lab/measure-reduction.ts";
 import { replayFile } from "../host/lab/replay-file.ts";
 import { type ExploredScenario, isGood } from "../lab/explored.ts";
+import { agreement } from "../lab/reduction.ts";
 import { storyText } from "../lab/tell/story-text.ts";
 import { storyTrace } from "../lab/tell/story-trace.ts";
 import { exploreJson, exploreText, storyStyle } from "../report/explore-text.ts";
+import { reductionJson, reductionText } from "../report/reduction-text.ts";
 import { type SearchOptions, STRATEGY_NAMES, type StrategyName } from "../sched/explore/search.ts";
 import type { Command } from "./command.ts";
 import type { Io } from "./io.ts";
@@ -21,6 +24,8 @@ import { Progress } from "./progress.ts";
 
 const SCREEN_WIDTH = 110;
 const DEFAULT_SECONDS = 20;
+/** For --reduction: schedules that are tried without it. */
+const REDUCTION_SCHEDULES = 20_000;
 
 export const explore: Command = {
   usage: {
@@ -59,6 +64,7 @@ export const explore: Command = {
       },
       tell: { type: "boolean", help: "tell the failure of every mistake, step by step" },
       trace: { type: "string", value: "FILE", help: "for replay: write it for ui.perfetto.dev" },
+      reduction: { type: "boolean", help: "print what the reduction saves, by scenario" },
       "no-mutants": { type: "boolean", help: "leave the mistakes out" },
     },
     details:
@@ -83,6 +89,7 @@ async function runExplore(options: Options, io: Io): Promise<number> {
   const files = await findScenarios(where);
   const schedule = options.text("replay");
   if (schedule !== null) return await runReplay(files, schedule, options, io, progress);
+  if (options.has("reduction")) return await runReduction(files, wanted, io, asJson);
   let done = 0;
   const onScenario = (explored: ExploredScenario): void => {
     done++;
@@ -114,6 +121,21 @@ async function runReplay(
   if (options.has("json")) io.out.write(`${JSON.stringify(story)}\n`);
   else io.out.write(storyText(story, storyStyle(io.out.colour, screenWidth(io))));
   return story.verdict === "failed" ? 1 : 0;
+}
+
+/** Status 1 if some scenario ends otherwise with the reduction than without. */
+async function runReduction(
+  files: readonly ScenarioFile[],
+  { search, workers, only }: ExploreOptions,
+  io: Io,
+  asJson: boolean,
+): Promise<number> {
+  const { maxSeconds = DEFAULT_SECONDS, maxSchedules = REDUCTION_SCHEDULES } = search;
+  const limits = { maxSeconds, maxSchedules, workers, only };
+  const reductions = await measureReduction(files, limits);
+  if (asJson) io.out.write(`${JSON.stringify(reductionJson(reductions))}\n`);
+  else io.out.write(reductionText(reductions));
+  return reductions.some((each) => agreement(each) === "differ") ? 1 : 0;
 }
 
 /** Stories have columns: they take what there is. */

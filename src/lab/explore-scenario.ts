@@ -31,6 +31,8 @@ export interface Exploration {
   readonly complete: boolean;
   readonly coverage: CoverageCounts;
   readonly failure: FoundFailure | null;
+  /** How the tasks left the machines, each as a short text; null unless it was asked for. */
+  readonly finalStates: readonly string[] | null;
 }
 
 export interface CoverageCounts {
@@ -53,9 +55,10 @@ export interface FoundFailure {
 export function exploreScenario(
   scenario: Scenario,
   options: Partial<SearchOptions> = {},
+  finalStates: Set<string> | null = null,
 ): Exploration {
   const began = performance.now();
-  const session = new LabSession();
+  const session = new LabSession(finalStates);
   const { coverage } = session;
   const listener = { begun() {}, stepped() {}, restarted: () => coverage.restart() };
   const wanted = { ...SEARCH_DEFAULTS, ...options };
@@ -71,6 +74,7 @@ export function exploreScenario(
     complete: result.complete,
     coverage: countsOf(coverage),
     failure,
+    finalStates: finalStates === null ? null : [...finalStates].sort(),
   };
 }
 

@@ -4,6 +4,7 @@
 import { assert, InvariantError } from "../base/assert.ts";
 import { CLOCK, type Program, type Start } from "../sched/explore/program.ts";
 import { Task } from "../sched/task.ts";
+import { finalState } from "./final-state.ts";
 import { Lab } from "./lab.ts";
 import type { Scenario } from "./scenario.ts";
 import type { LabSession } from "./session.ts";
@@ -51,7 +52,8 @@ export class LabProgram implements Program {
   }
 
   finish(): void {
-    const { body, lab } = this;
+    const { body, lab, session } = this;
+    session.finalStates?.add(finalState(lab.machines));
     if (body.state === "asleep") {
       lab.tasksEnded.wakeAll();
       this.runBody();

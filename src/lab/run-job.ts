@@ -26,6 +26,8 @@ export interface ReplayJob extends WantedScenarios {
 export interface Job extends WantedScenarios {
   /** Each scenario is searched in each of these ways. */
   readonly searches: readonly Partial<SearchOptions>[];
+  /** Whether it is wanted how runs ended. */
+  readonly finalStates?: boolean;
 }
 
 /**
@@ -33,9 +35,11 @@ export interface Job extends WantedScenarios {
  * each of the searches, what came of each scenario.
  */
 export function runJob(module: Readonly<Record<string, unknown>>, job: Job): Exploration[][] {
-  const { searches } = job;
+  const { searches, finalStates = false } = job;
   const scenarios = wantedOf(module, job);
-  return searches.map((options) => scenarios.map((each) => exploreScenario(each, options)));
+  return searches.map((options) =>
+    scenarios.map((each) => exploreScenario(each, options, finalStates ? new Set() : null)),
+  );
 }
 
 /** Tells one schedule of the one scenario that is wanted. */

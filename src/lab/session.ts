@@ -5,8 +5,14 @@ import { KeptMachine } from "./kept-machine.ts";
 
 export class LabSession {
   readonly coverage: Coverage = new Coverage();
+  /** How runs ended, if that is asked for. */
+  readonly finalStates: Set<string> | null;
   /** In the order in which a run asks for them. */
   private readonly kept: KeptMachine[] = [];
+
+  constructor(finalStates: Set<string> | null = null) {
+    this.finalStates = finalStates;
+  }
 
   /** The machine that a run asks for as its `at`th, made when it is first asked for. */
   keep(at: number, shape: SmallMemoryShape | undefined): KeptMachine {
