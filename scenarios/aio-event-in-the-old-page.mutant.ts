@@ -9,7 +9,7 @@ const mutant: Mutant = {
   replacement: `    folioMigrateCopy(mem, dst, src);
     yield "aio-copied";
     yield* context.completionLock.lock();`,
-  says: /the event is lost/,
+  says: /the event is lost|expected 7, as in src/,
 };
 
 export default mutant;

@@ -74,6 +74,10 @@ const behindAMove: Readonly<Record<string, [Mistake, RegExp]>> = {
     (mem, _mapping, _dst, src) => moved(folioGet(mem, src)),
     /found refcount 2 of src 1, expected 1/,
   ],
+  "puts one of src that dst does not get": [
+    (mem, _mapping, _dst, src) => moved(void mem.refcount[src]--),
+    /found refcount 2 of dst 2, expected 3/,
+  ],
   "takes one too many of dst": [
     (mem, _mapping, dst) => moved(folioGet(mem, dst)),
     /found refcount 3 of dst 2, expected 2/,

