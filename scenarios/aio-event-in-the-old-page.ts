@@ -1,9 +1,9 @@
 /**
  * 2013 and 2014, 8e321fefb0e6 and fa8a53c39f3f by memory: an event is written where the ring was.
  *
- * Asynchronous I/O tells a process what has ended by a ring of events in memory that both have. When
- * its pages became movable, the copy and the switch of the pointer were not one thing for those
- * who write events. These come from interrupts, and hold nothing but completion_lock:
+ * Asynchronous I/O tells a process what has ended by a ring of events in memory that both have.
+ * When its pages became movable, the copy and the switch of the pointer were not one thing for
+ * those who write events. These come from interrupts, and hold nothing but completion_lock:
  *
  *     mover                                     interrupt: some I/O has ended
  *     copies the ring's page

@@ -2,8 +2,8 @@
  * 2007, dc386d4d1e98: the reverse map's root is freed between the two halves of a move.
  *
  * An anonymous page finds its mappings by way of an anon_vma. That lives as long as some VMA names
- * it, or somebody holds it. Between unmapping and mapping again no page table maps the page, and the
- * process can give its memory up:
+ * it, or somebody holds it. Between unmapping and mapping again no page table maps the page, and
+ * the process can give its memory up:
  *
  *     mover                                     process
  *     unmaps: no entry maps the page

@@ -1,5 +1,5 @@
 /**
- * 2019, ebdf4de5642f: the counts of a device's buffers are looked at, and then the lock is given up.
+ * 2019, ebdf4de5642f: the counts of a device's buffers are looked at, then the lock is given up.
  *
  * Blocks of a block device are used by who has but a count on a buffer: neither the folio's lock
  * nor a reference to it. So the callback for devices takes private_lock, under which buffers are

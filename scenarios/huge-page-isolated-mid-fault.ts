@@ -2,8 +2,8 @@
  * 2019, cb6acd01e2e4: a new huge page is taken to be moved before it is mapped.
  *
  * A page of a pool of huge pages carries a mark while it is in use and may be moved; who clears the
- * mark has the page for a move, alone. The fault that gets a page from the pool set the mark as soon
- * as it had the page, and mapped it later. In between it looks like any page in use:
+ * mark has the page for a move, alone. The fault that gets a page from the pool set the mark as
+ * soon as it had the page, and mapped it later. In between it looks like any page in use:
  *
  *     process                                   mover
  *     faults: gets a huge page, marks it

@@ -2,9 +2,9 @@
  * A process that uses its memory in every way there is, and knows what it must find there.
  *
  * Its threads alone write its private memory, so each word has one right value at any time,
- * whatever moves the pages. Files that it maps shared are everybody's: their shadow is the file's. Devices that it
- * lets write do so into the frames that were pinned; what they wrote is the process's too, until it
- * gives the page up.
+ * whatever moves the pages. Files that it maps shared are everybody's: their shadow is the file's.
+ * Devices that it lets write do so into the frames that were pinned; what they wrote is the
+ * process's too, until it gives the page up.
  */
 import { assert } from "../src/base/assert.ts";
 import { folioUnpin } from "../src/memory/folio-ref.ts";

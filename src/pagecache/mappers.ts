@@ -1,9 +1,9 @@
 /**
  * What the page cache needs of those who map its pages: declared here, supplied by the room above.
  *
- * Truncate must take pages out of every page table, and large folios apart; writeback must have entries write-protected
- * before it begins, and both must know whether anybody maps a folio at all. A cache without
- * processes has none.
+ * Truncate must take pages out of every page table, and large folios apart; writeback must have
+ * entries write-protected before it begins, and both must know whether anybody maps a folio at all.
+ * A cache without processes has none.
  */
 import type { Folio } from "../memory/memmap.ts";
 import type { Steps } from "../sched/blocking.ts";

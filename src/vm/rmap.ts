@@ -6,8 +6,8 @@
  * unevictable state of locked VMAs; the reference of the entry is the caller's to get and put.
  * mlock keeps a large folio by way of its huge entries only, as in 6.1.
  *
- * Locks: the folio's lock keeps a file's VMAs, a mapping or a reference the anon_vma: who walks from
- * a folio that may be mapped no longer holds one. Then the page table lock.
+ * Locks: the folio's lock keeps a file's VMAs, a mapping or a reference the anon_vma: who walks
+ * from a folio that may be mapped no longer holds one. Then the page table lock.
  * Linux: mm/rmap.c.
  */
 import { assert } from "../base/assert.ts";

@@ -2,10 +2,11 @@
  * Splitting a large folio into its pages, when no free block is as large as it.
  *
  * Order of steps: give up private state; count the references; hold the anon_vma, for the entries
- * to come back although the process may end; unmap everywhere by migration entries; freeze at exactly the expected count; make each page a folio of its own, locked as the
- * whole was; put the entries back; unlock all but the first. The folio is locked and isolated, and
- * stays both: its first page keeps the lock, every page has one reference for the list that it is
- * on afterwards. Linux: `split_huge_page_to_list()`.
+ * to come back although the process may end; unmap everywhere by migration entries; freeze at
+ * exactly the expected count; make each page a folio of its own, locked as the whole was; put the
+ * entries back; unlock all but the first. The folio is locked and isolated, and stays both: its
+ * first page keeps the lock, every page has one reference for the list that it is on afterwards.
+ * Linux: `split_huge_page_to_list()`.
  */
 import { VM_EVENT } from "../events/vmstat.ts";
 import { folioUnqueueDeferredSplit } from "../memory/deferred-split.ts";

@@ -9,7 +9,8 @@
  * translation that was loaded clean walks the tables again, as x86 does to set dirty; that young is
  * not set by hits. Not modelled: the time between the change of an entry and its flush but for
  * mprotect's (elsewhere both are one step, as the page table lock and the interrupts would have it
- * for everyone but the lockless), deferred flushes of reclaim, huge translations (each page is cached for itself), eviction.
+ * for everyone but the lockless), deferred flushes of reclaim, huge translations (each page is
+ * cached for itself), eviction.
  * Linux: `flush_tlb_page()`, `flush_tlb_range()`, arch/x86/mm/tlb.c.
  */
 import type { Pfn } from "../memory/memmap.ts";

@@ -34,7 +34,7 @@ function newScene(): Scene {
   const slow = new SlowDevice(disk, clock, slowness);
   const shape = { name: "a device", device: slow, sizeBytes: 4096, blockBytes: 1024 };
   // biome-ignore lint/correctness/useYield: nothing moves here
-  const device = openBlkdev(new PageCache(mem), shape, function* () {
+  const device = openBlkdev(new PageCache(mem), shape, function* (): Blocking<"EAGAIN"> {
     return "EAGAIN";
   });
   return { mem, disk, slow, clock, device };

@@ -1,10 +1,11 @@
 /**
  * Writing buffers to their device: all of a folio's, or one.
  *
- * A folio's: lock each buffer, keep those that are dirty and take their mark, mark the folio as under writeback
- * before the first request is made, unlock the folio. The last request to end ends the writeback;
- * nobody holds the buffers, as writeback keeps the folio. One buffer is written without the folio's
- * lock, held by a count. Linux: `__block_write_full_page()`, `write_dirty_buffer()`, 6.1.
+ * A folio's: lock each buffer, keep those that are dirty and take their mark, mark the folio as
+ * under writeback before the first request is made, unlock the folio. The last request to end ends
+ * the writeback; nobody holds the buffers, as writeback keeps the folio. One buffer is written
+ * without the folio's lock, held by a count. Linux: `__block_write_full_page()`,
+ * `write_dirty_buffer()`, 6.1.
  */
 import { assert } from "../../base/assert.ts";
 import { folioUnlock } from "../../memory/folio-lock.ts";
