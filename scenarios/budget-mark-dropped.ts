@@ -11,8 +11,8 @@
  *     writes it out: no mark, so there is
  *     nothing to give back
  *
- * The space stays reserved, and in the end the file system is full of nothing. Written to once more,
- * the page is paid for twice.
+ * The space stays reserved, and in the end the file system is full of nothing. Written to once
+ * more, the page is paid for twice.
  *
  * Since then the callback of UBIFS takes the mark along.
  */

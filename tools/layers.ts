@@ -21,11 +21,12 @@ export const directlyBelow: Readonly<Record<string, readonly string[]>> = {
   snapshot: ["machine"],
   lab: ["snapshot"],
   replay: ["snapshot"],
-  host: ["snapshot"],
+  // Runs scenarios from files, on the threads of this computer.
+  host: ["lab"],
   report: ["lab", "replay"],
   cli: ["report", "host"],
   // What the package exports: a file for each entry, which re-exports and does nothing.
-  library: ["lab", "host"],
+  library: ["host"],
   // Not in src/ but beside it.
   web: ["report"],
 };

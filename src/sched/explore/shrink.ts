@@ -86,7 +86,7 @@ function simplestWithin(
 }
 
 /** How often somebody stepped while the one before could have gone on. */
-export function preemptionsOf(
+function preemptionsOf(
   start: Start,
   { actors, plan }: Failure,
   { maxSteps }: ShrinkOptions,
