@@ -109,6 +109,7 @@ class Stamp extends ReturnsItsArgument {
   constructor(object: object, numbered: Numbered) {
     super(object);
     this.#numbered = numbered;
+    lastObject = null;
   }
 
   static of(object: object): Numbered | undefined {
@@ -120,6 +121,7 @@ class Stamp extends ReturnsItsArgument {
 export function restartNumbers(): void {
   run++;
   nextNumber = 0;
+  lastObject = null;
 }
 
 /** The number that the next object gets. */
@@ -127,11 +129,22 @@ export function objectsSeen(): number {
   return nextNumber;
 }
 
-export const numberedOf: (object: object) => Numbered | undefined = Stamp.of;
+/** The object that was asked for last, and its entry: most are asked for again at once. */
+let lastObject: object | null = null;
+let lastNumbered: Numbered | undefined;
+
+/** Undefined for what has no number. */
+export function numberedOf(object: object): Numbered | undefined {
+  if (object !== lastObject) {
+    lastNumbered = Stamp.of(object);
+    lastObject = object;
+  }
+  return lastNumbered;
+}
 
 /** The number of an object that may have none. */
 export function numberOf(object: object): number {
-  return Stamp.of(object)?.current() ?? UNNUMBERED;
+  return numberedOf(object)?.current() ?? UNNUMBERED;
 }
 
 /** Numbers an object that has no number; of any kind. */

@@ -10,14 +10,14 @@
 import { ADD, READ, WRITE } from "../footprint.ts";
 import { elementKey, objectKey, valueKey } from "../locations.ts";
 import { type Numbered, numberedOf, numberOf, UNNUMBERED } from "../numbers.ts";
-import { touch } from "../touch.ts";
+import { recording, touch } from "../touch.ts";
 import { isObject, STRUCTURE } from "./properties.ts";
 
 /** The index of the element access that is being evaluated. */
 export let at: unknown;
 
 export function readElement<T>(object: T, index: unknown): T {
-  if (isObject(object)) touchElement(object, index, READ);
+  if (recording && isObject(object)) touchElement(object, index, READ);
   return object;
 }
 
@@ -27,7 +27,7 @@ export function readElementAt<T>(object: T, index: unknown): T {
 }
 
 export function writeElement<T>(object: T, index: unknown): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   touchElement(object, index, WRITE);
   if (isNewKey(object, index)) touch(numberOf(object), STRUCTURE, WRITE);
   return object;
@@ -40,7 +40,7 @@ export function writeElementAt<T>(object: T, index: unknown): T {
 
 /** For `a[i]++` and `a[i] += n` whose value nobody reads: it commutes with others of its kind. */
 export function addToElement<T>(object: T, index: unknown): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   touchElement(object, index, isExact(object, index) ? ADD : WRITE);
   return object;
 }
@@ -53,7 +53,7 @@ export function addToElementAt<T>(object: T, index: unknown): T {
 /** For `delete o[k]`. */
 export function removeElementAt<T>(object: T, index: unknown): T {
   at = index;
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   touchElement(object, index, WRITE);
   touch(numberOf(object), STRUCTURE, WRITE);
   return object;
@@ -68,7 +68,7 @@ export function setElement<T>(object: object, index: PropertyKey, value: T): T {
 
 /** For `key in object`. */
 export function isIn(key: PropertyKey, object: object): boolean {
-  if (isObject(object)) touchElement(object, key, READ);
+  if (recording && isObject(object)) touchElement(object, key, READ);
   return key in object;
 }
 

@@ -8,7 +8,7 @@
 import { READ, WRITE } from "../footprint.ts";
 import { elementKey } from "../locations.ts";
 import { type Kind, type Numbered, numberedOf, UNNUMBERED } from "../numbers.ts";
-import { touch } from "../touch.ts";
+import { recording, touch } from "../touch.ts";
 import { made } from "./creation.ts";
 import { keyOf, touchElements, touchView } from "./elements.ts";
 import { isObject, STRUCTURE } from "./properties.ts";
@@ -25,13 +25,13 @@ export function call(object: unknown, name: string, ...args: readonly unknown[])
     if (object instanceof RegExp) noteMatch(object);
     return methods[name](...args);
   }
-  note(object, kind, name, args);
+  if (recording) note(object, kind, name, args);
   return made(methods[name](...args));
 }
 
 /** `object?.name`: notes the most that the method may touch, since its arguments are not there. */
 export function beforeCall<T>(object: T, name: string): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   const kind = kindOfAny(object);
   const effect = kind === "weak" ? "" : name;
   touchAll(object, kind, READERS.has(effect) ? READ : WRITE);

@@ -8,7 +8,7 @@
 import { ADD, READ, WRITE } from "../footprint.ts";
 import { describeKey, elementKey, LENGTH, nameKey } from "../locations.ts";
 import { numberedOf, numberOf, UNNUMBERED, VARIABLES } from "../numbers.ts";
-import { touch } from "../touch.ts";
+import { recording, touch } from "../touch.ts";
 
 /** The key of an array's length, and of the set of keys that a record has. */
 export const STRUCTURE: number = nameKey(LENGTH);
@@ -19,13 +19,13 @@ export function isObject(value: unknown): value is object {
 }
 
 export function read<T>(object: T, key: number): T {
-  if (isObject(object)) touch(numberOf(object), key, READ);
+  if (recording && isObject(object)) touch(numberOf(object), key, READ);
   return object;
 }
 
 /** A property that a record did not have is one more key of it. */
 export function write<T>(object: T, key: number): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   const numbered = numberedOf(object);
   const number = numbered?.current() ?? UNNUMBERED;
   touch(number, key, WRITE);
@@ -35,7 +35,7 @@ export function write<T>(object: T, key: number): T {
 
 /** For an assignment to an array's length: what is cut off is written too. */
 export function writeLength<T>(object: T): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   const number = numberOf(object);
   touch(number, STRUCTURE, WRITE);
   if (Array.isArray(object)) {
@@ -52,13 +52,13 @@ export function afterWrite<T>(value: T, object: unknown, key: number): T {
 
 /** For `o.p++` whose value nobody reads: it commutes with others of its kind. */
 export function increment<T>(object: T, key: number): T {
-  if (isObject(object)) touch(numberOf(object), key, ADD);
+  if (recording && isObject(object)) touch(numberOf(object), key, ADD);
   return object;
 }
 
 /** For `o.p += n` whose value nobody reads: as `increment`, if it is a number. */
 export function addTo<T>(object: T, key: number): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   const before = Object.getOwnPropertyDescriptor(object, propertyOf(key));
   touch(numberOf(object), key, Number.isInteger(before?.value) ? ADD : WRITE);
   return object;
@@ -66,7 +66,7 @@ export function addTo<T>(object: T, key: number): T {
 
 /** For `delete o.p`. */
 export function remove<T>(object: T, key: number): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   const number = numberOf(object);
   touch(number, key, WRITE);
   touch(number, STRUCTURE, WRITE);
@@ -98,7 +98,7 @@ export function incrementVariable<T>(cell: Cell, key: number, value: T): T {
 }
 
 function touchVariable(cell: Cell, key: number, how: number): void {
-  touch(cell === 0 ? VARIABLES : numberOf(cell), key, how);
+  if (recording) touch(cell === 0 ? VARIABLES : numberOf(cell), key, how);
 }
 
 /** `object?.` whose rest cannot be written as a chain. */

@@ -6,7 +6,7 @@
 import { READ, WRITE } from "../footprint.ts";
 import { nameKey, SIZE } from "../locations.ts";
 import { type Kind, kindOf, numberedOf, UNNUMBERED } from "../numbers.ts";
-import { touch } from "../touch.ts";
+import { recording, touch } from "../touch.ts";
 import { keyOf, touchElements, touchView } from "./elements.ts";
 import { isObject, STRUCTURE } from "./properties.ts";
 
@@ -20,18 +20,19 @@ export function kindOfAny(object: object): Kind {
 
 /** Notes the reading of everything in an array, a view, a map or a set; of others nothing. */
 export function readAll<T>(object: T): T {
-  if (isObject(object)) touchAll(object, kindOfAny(object), READ);
+  if (recording && isObject(object)) touchAll(object, kindOfAny(object), READ);
   return object;
 }
 
 /** As `readAll`, for an array that may be a pair that a map made for nobody else. */
 export function readTuple<T>(object: T): T {
-  return isObject(object) && numberedOf(object) === undefined ? object : readAll(object);
+  if (!recording || !isObject(object) || numberedOf(object) === undefined) return object;
+  return readAll(object);
 }
 
 /** Notes the reading of every property: for spreads of objects and lists of keys. */
 export function readOwn<T>(object: T): T {
-  if (!isObject(object)) return object;
+  if (!recording || !isObject(object)) return object;
   const kind = kindOfAny(object);
   if (kind !== "instance" && kind !== "record") return readAll(object);
   const number = numberedOf(object)?.current() ?? UNNUMBERED;
