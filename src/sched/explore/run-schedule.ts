@@ -54,7 +54,7 @@ export function runSchedule(
 ): RunEnd {
   const run = new ScheduleRun(strategy, choices, maxSteps, listener);
   strategy.begin();
-  beginRun();
+  beginRun(strategy.touches);
   let end: RunEnd["end"] = "failed";
   let error: unknown = null;
   try {

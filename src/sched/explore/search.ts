@@ -125,7 +125,7 @@ class Search {
     if (strategy === "pct")
       return this.sample(new Pct(this.random, depth), `pct of depth ${depth}`);
     if (strategy === "random") return this.sample(new RandomWalk(this.random), "at random");
-    if (strategy === "reduced") return this.exhaust(() => new ReducedSearch(), oneOfEachKind);
+    if (strategy === "reduced") return this.reduced();
     if (strategy === "all") return this.exhaust(() => new BoundedSearch(), allThereAre);
     if (strategy === "preemptions") return this.bounded(preemptions);
     if (strategy === "in-order") return this.inOrder();
@@ -144,7 +144,7 @@ class Search {
     if (found.failure !== null || found.complete) return found;
     if (isTracked()) {
       this.startOver();
-      return this.exhaust(() => new ReducedSearch(), oneOfEachKind);
+      return this.reduced();
     }
     for (let bound = 2; !found.complete && found.failure === null && !this.isSpent; bound++) {
       this.startOver();
@@ -153,6 +153,17 @@ class Search {
       found = isWorse && next.failure === null ? { ...next, claim: found.claim } : next;
     }
     return found;
+  }
+
+  /**
+   * One schedule of each kind. What a run makes and keeps for all that follow would be a fresh
+   * object in the first alone, so it is made before that; if it fails, the first run tells.
+   */
+  private reduced(): SearchResult {
+    try {
+      this.start(new ChoicePoints());
+    } catch {}
+    return this.exhaust(() => new ReducedSearch(), oneOfEachKind);
   }
 
   /** Each task to its end or its sleep before the next, without faults. */

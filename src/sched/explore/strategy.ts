@@ -31,6 +31,8 @@ export interface Step {
 }
 
 export interface Strategy {
+  /** Whether it looks at footprints: recording them takes longer than most steps. */
+  readonly touches: "recorded" | "ignored";
   begin(): void;
   /** One of `enabled`, or `ABANDON`. */
   pick(moment: Moment): number;

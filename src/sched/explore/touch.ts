@@ -16,7 +16,8 @@ const LAST_STEP = 1 << 29;
 const NOTHING = new Footprint(new Int32Array(0));
 
 let tracked = false;
-let recording = false;
+/** Whether touches are recorded: asked first by all that note one. */
+export let recording = false;
 /** Counts what was taken; `marks` of earlier steps are those of nobody. */
 let step = 1;
 /** For each location: the step that touched it last, and how, in the two lowest bits. */
@@ -35,11 +36,11 @@ export function setTracked(): void {
   tracked = true;
 }
 
-/** The next object made gets number 0; what is touched from now on is recorded. */
-export function beginRun(): void {
+/** The next object made gets number 0; what is touched from now on is recorded, or is not. */
+export function beginRun(touches: "recorded" | "ignored" = "recorded"): void {
   restartNumbers();
   forget();
-  recording = true;
+  recording = touches === "recorded";
 }
 
 /** Records nothing until the next run begins: for checks of a machine at rest. */
@@ -69,7 +70,7 @@ export function forget(): void {
   }
 }
 
-/** Notes one touch; `how` is `READ`, `ADD` or `WRITE`. */
+/** Notes one touch, while recording; `how` is `READ`, `ADD` or `WRITE`. */
 export function touch(object: number, key: number, how: number): void {
   if (!recording) return;
   const location = locations.find(object, key);

@@ -10,6 +10,7 @@ import { assert } from "../../../base/assert.ts";
 import { firstActor, hasActor, type Moment, type Step, type Strategy } from "../strategy.ts";
 
 export class BoundedSearch implements Strategy {
+  readonly touches = "ignored";
   /** Some schedule had to be left out because of the bound. */
   cut = false;
   private readonly bound: number;

@@ -10,6 +10,7 @@ import { firstActor, hasActor, type Moment, type Step, type Strategy } from "../
 const ORDERED = 5;
 
 export class InOrder implements Strategy {
+  readonly touches = "ignored";
   private orders: number[][] | null = null;
   private at = 0;
 

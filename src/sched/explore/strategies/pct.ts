@@ -11,6 +11,7 @@ import type { Random } from "../../../base/random.ts";
 import type { Moment, Step, Strategy } from "../strategy.ts";
 
 export class Pct implements Strategy {
+  readonly touches = "ignored";
   private readonly random: Random;
   private readonly depth: number;
   private longest = 1;

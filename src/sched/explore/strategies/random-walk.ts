@@ -3,6 +3,7 @@ import type { Random } from "../../../base/random.ts";
 import { actorCount, type Moment, type Step, type Strategy } from "../strategy.ts";
 
 export class RandomWalk implements Strategy {
+  readonly touches = "ignored";
   private readonly random: Random;
 
   constructor(random: Random) {

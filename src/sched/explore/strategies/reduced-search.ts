@@ -45,6 +45,7 @@ interface Node {
 }
 
 export class ReducedSearch implements Strategy {
+  readonly touches = "recorded";
   /** Runs that were cut short because others show the same. */
   abandoned = 0;
   private readonly nodes: Node[] = [];

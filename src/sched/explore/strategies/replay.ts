@@ -7,6 +7,7 @@
 import { firstActor, hasActor, type Moment, type Step, type Strategy } from "../strategy.ts";
 
 export class Replay implements Strategy {
+  readonly touches = "ignored";
   /** Steps that were taken as the schedule says. */
   followed = 0;
   private readonly actors: readonly number[];
