@@ -78,8 +78,6 @@ async function bundle(
     platform: "node",
     target: "node20",
     format: "esm",
-    sourcemap: "inline",
-    sourcesContent: false,
     logLevel: "silent",
     plugins: [partsOfThePackage, modules(mutant, tracked)],
   }).catch((error: BuildFailure) => {

@@ -48,6 +48,9 @@ export async function exploreFolder(
   }
 }
 
+/** The strategies that ask what each step touched. */
+const READ_TOUCHES: ReadonlySet<string> = new Set(["auto", "reduced"]);
+
 class Explorer {
   private readonly options: ExploreOptions;
   private readonly pool: ExplorePool;
@@ -108,7 +111,11 @@ class Explorer {
 
   /** One at a time, so that the first is ready soon. */
   private async build(file: string, mutant: FoundMutant | null): Promise<string> {
-    const build = this.lastBuild.then(() => buildScenario(file, mutant === null ? {} : { mutant }));
+    const { strategy = "auto" } = this.options.search;
+    const touches = READ_TOUCHES.has(strategy) ? "tracked" : "untracked";
+    const build = this.lastBuild.then(() =>
+      buildScenario(file, mutant === null ? { touches } : { touches, mutant }),
+    );
     this.lastBuild = build.catch(() => {});
     return (await build).module;
   }
