@@ -19,6 +19,7 @@ const plainEntries: Record<string, string> = {
 };
 const stepsEntries: Record<string, string> = {
   "soak/main": "soak/main.ts",
+  "bench/schedules": "bench/schedules.ts",
   "explore-worker": "src/host/lab/explore-worker.ts",
   // By itself, for it needs the compiler.
   track: "src/host/lab-build/track.ts",
