@@ -44,7 +44,9 @@ async function explore(
   mutant: AppliedMutant | null,
   searches: Job["searches"],
 ): Promise<Exploration[][]> {
-  const { module } = await buildScenario(file, mutant === null ? {} : { mutant });
+  // A search that must leave nothing out is short where it knows what each step touches.
+  const options = mutant === null ? ({ touches: "tracked" } as const) : { mutant };
+  const { module } = await buildScenario(file, options);
   try {
     const { run } = await import(pathToFileURL(module).href);
     return run({ file, only: null, searches });
