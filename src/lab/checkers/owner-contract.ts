@@ -111,7 +111,7 @@ function withAnswers(
       pageMkwrite: checked(owner, "pageMkwrite", turns, pageMkwrite, MKWRITE),
     }),
     ...(writeBegin && {
-      *writeBegin(mem, mapping, pos, length): ReturnType<typeof writeBegin> {
+      *writeBegin(mem, mapping, pos, length): Blocking<Folio | "ENOMEM" | "EIO"> {
         const contract = new Contract(mem, owner, "writeBegin", turns);
         const folio = yield* writeBegin(mem, mapping, pos, length);
         if (typeof folio === "number") {
