@@ -8,6 +8,7 @@ import { assert } from "../src/base/assert.ts";
 import { type Mm, VM, type Vma } from "../src/vm/mm.ts";
 import { entryPfn, NO_ENTRY } from "../src/vm/page-tables.ts";
 import { PTE } from "../src/vm/pte.ts";
+import type { MappedFile } from "./mapped-file.ts";
 import { Shadow } from "./shadow.ts";
 import { swappedOut } from "./swapped-out.ts";
 import type { World } from "./world.ts";
@@ -33,17 +34,17 @@ export class ProcessContents {
     return this.own.has(vpn);
   }
 
-  /** The word that a read of the page must find. */
-  expected(vma: Vma, vpn: number, word: number): number {
-    const [shadow, page] = this.contentsOf(vma, vpn);
-    return shadow.read(page, word);
+  /** The word that a read of the page must find; null if nobody can know. */
+  expected(vma: Vma, vpn: number, word: number): number | null {
+    const [shadow, page, file] = this.contentsOf(vma, vpn);
+    return file !== null && page >= file.cutFrom ? null : shadow.read(page, word);
   }
 
   /** The process has written a word. */
   wrote(vma: Vma, vpn: number, word: number, value: number): void {
-    const [shadow, page] = this.contentsOf(vma, vpn);
+    const [shadow, page, file] = this.contentsOf(vma, vpn);
     if ((vma.flags & VM.shared) !== 0) {
-      shadow.write(page, word, value);
+      if (file === null || page < file.cutFrom) shadow.write(page, word, value);
       return;
     }
     // A private page of a file became a copy of what the file has; that never changes.
@@ -93,10 +94,11 @@ export class ProcessContents {
     }
   }
 
-  /** Whose contents a page has, and by which number. */
-  private contentsOf(vma: Vma, vpn: number): [Shadow, number] {
+  /** Whose contents a page has, by which number, and of which file, if of any. */
+  private contentsOf(vma: Vma, vpn: number): [Shadow, number, MappedFile | null] {
     const file = this.world.files.find(({ mapping }) => mapping === vma.mapping);
-    if (file === undefined || this.own.has(vpn)) return [this.own, vpn];
-    return [file.shadow, vma.pgoff + (vpn - vma.startVpn)];
+    if (file === undefined || this.own.has(vpn)) return [this.own, vpn, null];
+    const page = vma.pgoff + (vpn - vma.startVpn);
+    return [file.shadow, page, file];
   }
 }

@@ -14,6 +14,7 @@ import { SoakBlocks } from "./soak-blocks.ts";
 import { SoakDriver } from "./soak-driver.ts";
 import { SoakFile } from "./soak-file.ts";
 import { SoakHugePages } from "./soak-huge-pages.ts";
+import { SoakShmem } from "./soak-shmem.ts";
 import { UserProcess } from "./user-process.ts";
 import { World } from "./world.ts";
 
@@ -64,11 +65,15 @@ function addDaemons({ machine, scheduler, cpus }: World): void {
   }
 }
 
-/** One to read, one whose owner moves its folios, one whose owner leaves that to the fallback. */
+/**
+ * One to read, one whose owner moves its folios, one whose owner leaves that to the fallback;
+ * and shared memory.
+ */
 function addFiles(world: World): void {
   new SoakFile(world, { name: "a program", pages: 24, isWritable: false, ops: MIGRATES });
   new SoakFile(world, { name: "a file", pages: 40, isWritable: true, ops: MIGRATES });
   new SoakFile(world, { name: "an old file", pages: 40, isWritable: true, ops: {} });
+  new SoakShmem(world);
 }
 
 /** A machine with all its workers, none of which has begun. */

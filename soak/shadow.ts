@@ -40,6 +40,15 @@ export class Shadow {
     for (let page = start; page < end; page++) this.pages.delete(page);
   }
 
+  /** From `start` up to `end` every page holds zeros. */
+  clear(start: number, end: number): void {
+    for (let page = start; page < end; page++) this.pages.set(page, new Int32Array(PAGE_WORDS));
+  }
+
+  isZero(page: number): boolean {
+    return this.wordsOf(page).every((word) => word === 0);
+  }
+
   /** `page` holds from now on what a page of `from` holds. */
   copyPage(page: number, from: Shadow, fromPage: number): void {
     this.pages.set(page, from.wordsOf(fromPage));

@@ -6,19 +6,24 @@
  */
 import { assert } from "../src/base/assert.ts";
 import { mix32 } from "../src/base/random.ts";
+import { PAGE_SIZE } from "../src/memory/constants.ts";
+import { folioPut } from "../src/memory/folio-ref.ts";
 import { PAGE_WORDS } from "../src/memory/frames.ts";
 import type { Pfn } from "../src/memory/memmap.ts";
 import { PG } from "../src/memory/page-flags.ts";
 import type { AddressSpace, AddressSpaceOperations } from "../src/pagecache/address-space.ts";
 import { MemoryDevice, SlowDevice } from "../src/pagecache/device/block-device.ts";
+import { filemapNewFolio } from "../src/pagecache/new-folio.ts";
 import { smallFile } from "../src/pagecache/small-file.ts";
 import type { Blocking } from "../src/sched/blocking.ts";
+import { addCutter, type MappedFile } from "./mapped-file.ts";
 import { Shadow } from "./shadow.ts";
 import type { Owner, World } from "./world.ts";
 import { writeOut } from "./write-out.ts";
 
 /** Nanoseconds that a request takes: an operation goes on for many steps meanwhile. */
 const LATENCY_MAX = 400;
+const LARGE_ORDER_MAX = 3;
 
 export interface FileOptions {
   readonly name: string;
@@ -28,12 +33,13 @@ export interface FileOptions {
   readonly ops: AddressSpaceOperations;
 }
 
-export class SoakFile implements Owner {
+export class SoakFile implements Owner, MappedFile {
   readonly name: string;
   readonly pages: number;
   readonly isWritable: boolean;
   readonly mapping: AddressSpace;
   readonly shadow: Shadow;
+  cutFrom: number;
   private readonly world: World;
   private readonly disk: MemoryDevice;
 
@@ -41,6 +47,7 @@ export class SoakFile implements Owner {
     this.world = world;
     this.name = name;
     this.pages = pages;
+    this.cutFrom = pages;
     this.isWritable = isWritable;
     const seed = world.random.next();
     this.shadow = new Shadow((page, word) => mix32(seed + page * PAGE_WORDS + word));
@@ -55,9 +62,39 @@ export class SoakFile implements Owner {
     this.mapping = smallFile(world.vm.cache, device, pages, ops);
     world.owners.add(this);
     world.files.push(this);
-    if (isWritable) {
-      world.scheduler.addWorker(`flusher of ${name}`, 0, () => this.writeSome());
+    world.scheduler.addWorker(`reader of ${name}`, 0, () => this.readLarge());
+    if (!isWritable) return;
+    world.scheduler.addWorker(`flusher of ${name}`, 0, () => this.writeSome());
+    addCutter(world, this, (fromPage) => this.freeBlocks(fromPage));
+  }
+
+  /** Reads some pages in a row into one folio, as filesystems that have large ones do. */
+  private *readLarge(): Blocking<"again"> {
+    const { mem, random } = this.world;
+    const { mapping } = this;
+    for (let at = random.below(100); at > 0; at--) yield "reader-waits";
+    const order = 1 + random.below(LARGE_ORDER_MAX);
+    const offset = random.below(this.pages >> order) << order;
+    yield* mapping.invalidateLock.lockShared();
+    if ((offset + (1 << order)) * PAGE_SIZE <= mapping.sizeBytes) {
+      const folio = yield* filemapNewFolio(mem, mapping, offset, order);
+      if (typeof folio === "number") {
+        const { readFolio } = mapping.ops;
+        assert(readFolio !== undefined, "a file that cannot be read:", this.name);
+        this.world.hold(folio, 1);
+        yield* readFolio(mem, mapping, folio);
+        this.world.hold(folio, -1);
+        folioPut(mem, folio);
+      }
     }
+    mapping.invalidateLock.unlockShared();
+    return "again";
+  }
+
+  /** What was cut off reads as zeros when the file has grown again. */
+  private freeBlocks(fromPage: number): void {
+    const end = this.pages * PAGE_WORDS;
+    for (let word = fromPage * PAGE_WORDS; word < end; word++) this.disk.writeWord(word, 0);
   }
 
   /** Writes one page out, as the flusher does. */

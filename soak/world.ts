@@ -15,10 +15,10 @@ import { PAGE_WORDS } from "../src/memory/frames.ts";
 import type { Folio } from "../src/memory/memmap.ts";
 import type { Memory } from "../src/memory/memory.ts";
 import type { Vm } from "../src/vm/vm.ts";
+import type { MappedFile } from "./mapped-file.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { SoakShape } from "./shapes.ts";
-import type { SoakFile } from "./soak-file.ts";
 
 /** What a worker keeps of what it must find. */
 export interface Owner {
@@ -35,7 +35,7 @@ export class World {
   readonly outcomes: Outcomes;
   readonly scheduler: Scheduler;
   readonly owners: Set<Owner> = new Set();
-  readonly files: SoakFile[] = [];
+  readonly files: MappedFile[] = [];
   /** Processes that there may be at once. */
   readonly processes: number;
   /** References held by name of nobody in the machine: by folio, how many. */
