@@ -79,7 +79,8 @@ export class ProcessContents {
     const { name, directory } = this.mm;
     const entry = directory.lookUp(vpn);
     const bits = entry === NO_ENTRY ? 0 : vm.tables.bits(entry);
-    const [shadow, page] = this.contentsOf(vma, vpn);
+    const [shadow, page, file] = this.contentsOf(vma, vpn);
+    if (file !== null && page >= file.cutFrom) return;
     if ((bits & PTE.present) !== 0) {
       const frame = mem.pfn(entryPfn(vm.tables, entry, vpn));
       const word = shadow.differsAt(page, mem.frames, frame);

@@ -107,7 +107,7 @@ export class SoakFile implements Owner, MappedFile {
 
   verify(): void {
     const { mem } = this.world;
-    for (let page = 0; page < this.pages; page++) {
+    for (let page = 0; page < this.cutFrom; page++) {
       const folio = this.mapping.folios.load(page);
       const inCache = folio !== null && (mem.flags[folio] & PG.uptodate) !== 0;
       const at = inCache ? folio + (page - mem.index[folio]) : 0;

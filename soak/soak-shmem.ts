@@ -32,7 +32,7 @@ export class SoakShmem implements Owner, MappedFile {
   verify(): void {
     const { vm, mem } = this.world;
     const { folios, swapped } = this.mapping;
-    for (let page = 0; page < PAGES; page++) {
+    for (let page = 0; page < this.cutFrom; page++) {
       const folio = folios.load(page);
       const slot = swapped?.get(page);
       if (folio !== null) {

@@ -22,6 +22,11 @@ export class SpinLock {
     this.held = true;
   }
 
+  /** Spins until it is free; somebody may take it once the caller is preempted. */
+  *wait(): Steps<void> {
+    while (this.held) yield this.spinning;
+  }
+
   /** Linux: `spin_unlock()`. */
   unlock(): void {
     assert(this.held, "unlock of a spin lock that nobody holds:", this.spinning.name);

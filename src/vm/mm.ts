@@ -10,6 +10,7 @@ import { assert } from "../base/assert.ts";
 import type { Pfn } from "../memory/memmap.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { RwSemaphore } from "../sched/rw-semaphore.ts";
+import { SpinLock } from "../sched/spin-lock.ts";
 import type { MmuNotifierOps } from "./mmu-notifier.ts";
 import { PageDirectory, type PageTables, TASK_SIZE_PAGES } from "./page-tables.ts";
 import type { Mempolicy } from "./policy/mempolicy.ts";
@@ -128,6 +129,11 @@ export class Mm {
   readonly directory: PageDirectory;
   /** Held over changes of the VMAs that are made in steps; who uses the memory waits. */
   readonly mmapLock: RwSemaphore = new RwSemaphore("mmap_lock");
+  /**
+   * Of all its page tables, where Linux has one for each. A stretch without a point needs it not:
+   * see `zap.ts` for the one that has. Linux: `pte_lockptr()`.
+   */
+  readonly pageTableLock: SpinLock = new SpinLock("page_table_lock");
   /** Whether it has ever mapped the huge zero page. Linux: MMF_HUGE_ZERO_PAGE. */
   usesHugeZeroPage = false;
   /** Who has page tables of its own for this memory; null if nobody has. */

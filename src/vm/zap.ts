@@ -3,13 +3,13 @@
  *
  * An entry that is emptied drops its mapping and its reference; the last one frees the page. A
  * migration entry is emptied too: the mover then finds nothing to put back. An entry of swap gives
- * up its claim on the slot. A dirty entry of a file makes its folio dirty, which may spin for the
- * file's `privateLock`.
+ * up its claim on the slot. A dirty entry of a file makes its folio dirty first, under the
+ * process's `pageTableLock`, which may spin for the file's `privateLock`.
  * Linux: mm/memory.c (`zap_pte_range()`), mm/mmap.c (`exit_mmap()`).
  */
 import { assert } from "../base/assert.ts";
 import { pageFolio } from "../memory/folio.ts";
-import { folioPut } from "../memory/folio-ref.ts";
+import { folioGet, folioPut } from "../memory/folio-ref.ts";
 import { folioTestAnon } from "../memory/mapping-word.ts";
 import { type Folio, setFlag } from "../memory/memmap.ts";
 import { PG } from "../memory/page-flags.ts";
@@ -51,8 +51,7 @@ export function* zapRange(vm: Vm, vma: Vma, startVpn: number, endVpn: number): S
       }
       splitHugePmd(vm, vma, vpn);
     }
-    const entry = directory.find(vpn);
-    if (entry !== NO_ENTRY) yield* zapEntry(vm, vma, vpn, entry);
+    yield* zapEntry(vm, vma, vpn);
   }
   invalidateRangeEnd(vma.mm, startVpn, endVpn);
 }
@@ -84,9 +83,44 @@ export function* exitMm(vm: Vm, mm: Mm): Blocking<void> {
   vm.mms[mm.id] = undefined;
 }
 
-function* zapEntry(vm: Vm, vma: Vma, vpn: number, entry: number): Steps<void> {
+/**
+ * Empties one entry, once the file knows what the process wrote. Linux: `zap_pte_range()`.
+ *
+ * All of it is one section under the page table lock in Linux. Here it is taken where the section
+ * has points in it: who waits for the entry to be gone must not find it gone and the folio still
+ * mapped, nor marked as dirty and not yet counted.
+ */
+function* zapEntry(vm: Vm, vma: Vma, vpn: number): Steps<void> {
+  const { mem, tables } = vm;
+  const { directory, pageTableLock } = vma.mm;
+  for (;;) {
+    if (pageTableLock.held) yield* pageTableLock.wait();
+    const entry = directory.find(vpn);
+    if (entry === NO_ENTRY) return;
+    const bits = tables.bits(entry);
+    if (!isWrittenFilePage(vm, entry, bits)) {
+      emptyEntry(vm, vma, vpn, entry, bits);
+      return;
+    }
+    const folio = pageFolio(mem, mem.pfn(tables.pfn(entry)));
+    yield* pageTableLock.lock();
+    folioGet(mem, folio);
+    tables.set(entry, tables.pfn(entry), bits & ~PTE.dirty);
+    flushTlbRange(vm, vma.mm, vpn, vpn + 1);
+    yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
+    folioPut(mem, folio);
+    pageTableLock.unlock();
+  }
+}
+
+function isWrittenFilePage({ mem, tables }: Vm, entry: number, bits: number): boolean {
+  const wanted = PTE.present | PTE.dirty;
+  if ((bits & (wanted | PTE.special)) !== wanted) return false;
+  return !folioTestAnon(mem, pageFolio(mem, mem.pfn(tables.pfn(entry))));
+}
+
+function emptyEntry(vm: Vm, vma: Vma, vpn: number, entry: number, bits: number): void {
   const { mem, swap, tables } = vm;
-  const bits = tables.bits(entry);
   if (bits === PTE_NONE) return;
   if ((bits & PTE.swap) !== 0) {
     zapSwapEntry(vm, vma, entry);
@@ -99,10 +133,6 @@ function* zapEntry(vm: Vm, vma: Vma, vpn: number, entry: number): Steps<void> {
   vma.mm.rssPages--;
   if ((bits & PTE.present) === 0) return;
   const folio = pageFolio(mem, page);
-  if ((bits & PTE.dirty) !== 0 && !folioTestAnon(mem, folio)) {
-    // What the process wrote must be known to the file before the folio can be freed.
-    yield* folioMarkDirty(mem, vm.cache.folioMapping(folio), folio);
-  }
   removeRmap(mem, page, vma);
   if (swap !== null) freeSwapCache(swap, folio);
   folioPut(mem, folio);

@@ -28,6 +28,7 @@ import { staleTranslationRaces } from "./stale-translations.ts";
 import { swapReadaheadRaces } from "./swap-readahead.ts";
 import { truncateLargeRaces } from "./truncate-large.ts";
 import { twoMovesRaces } from "./two-moves.ts";
+import { zapAndTruncateRaces } from "./zap-and-truncate.ts";
 
 export { exploreRace, findFailure, replayRace, runInEveryOrder } from "./race.ts";
 
@@ -56,6 +57,7 @@ export const allRaces: readonly Race[] = [
   ...movableRaces,
   ...moveAndSwapRaces,
   ...hugetlbRaces,
+  ...zapAndTruncateRaces,
   ...shmemRaces,
   ...ksmAndSwapRaces,
   ...truncateLargeRaces,
