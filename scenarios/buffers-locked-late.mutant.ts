@@ -6,6 +6,8 @@ const mutant: Mutant = {
   text: `  const ring = head.ring();
   if (mode === "async") {
     if (!(yield* trylockBuffers(mem, ring))) return "EAGAIN";
+  } else if (mode === "sync-light" && !mem.profile.syncLightWaitsForReads) {
+    if (!(yield* lockUnlessRead(mem, ring))) return "EAGAIN";
   } else {
     for (const bh of ring) yield* bh.lock();
   }

@@ -6,9 +6,10 @@
  * for owners without a callback, which were so then too, and the modes, which were not there yet.
  *
  * 6.1 is what the recorded kernel ran. 6.3 is the first that moves folios in batches. 6.18 is as
- * far as what is built here differs: batches, and compaction. Pairs of snapshots of a 6.18 machine
- * bear it out (`godwit accuracy`): where the kernel gave a zone up, it was at a large dirty folio,
- * which cannot be split.
+ * far as what is built here differs: batches, compaction, what is waited for and written out; the
+ * bytes are still copied after the swap of the mapping (before it, from 6.12 on). Pairs of snapshots
+ * of a 6.18 machine bear it out (`godwit accuracy`): where the kernel gave a zone up, it was at a
+ * large dirty folio, which cannot be split.
  */
 export interface KernelProfile {
   readonly release: string;
@@ -32,6 +33,18 @@ export interface KernelProfile {
    * of an asynchronous one, and then takes what is left one by one. Linux: from 6.3 on.
    */
   readonly batchesMigration: boolean;
+  /**
+   * A sync-light call waits for a locked folio or buffer whose bytes are still being read, as for
+   * any other. Linux: in 6.3 still.
+   */
+  readonly syncLightWaitsForReads: boolean;
+  /**
+   * A dirty folio of an owner without `migrateFolio` is written out to be moved by the next try.
+   * Linux: until 6.15; since then it stays.
+   */
+  readonly writesOutToMigrate: boolean;
+  /** The trace of a call's end tells how many large folios were split. Linux: from 6.7 on. */
+  readonly tracesSplits: boolean;
 }
 
 export type Release = "2.6.15" | "6.1" | "6.3" | "6.18";
@@ -42,13 +55,25 @@ const COMMON: Omit<KernelProfile, "release"> = {
   migratesBySwap: false,
   compactsLargeFolios: false,
   batchesMigration: false,
+  syncLightWaitsForReads: true,
+  writesOutToMigrate: true,
+  tracesSplits: false,
 };
 
 export const PROFILES: Readonly<Record<Release, KernelProfile>> = {
   "2.6.15": { ...COMMON, release: "2.6.15", compacts: false, migratesBySwap: true },
   "6.1": { ...COMMON, release: "6.1" },
   "6.3": { ...COMMON, release: "6.3", batchesMigration: true },
-  "6.18": { ...COMMON, release: "6.18", compactsLargeFolios: true, batchesMigration: true },
+  "6.18": {
+    release: "6.18",
+    compacts: true,
+    migratesBySwap: false,
+    compactsLargeFolios: true,
+    batchesMigration: true,
+    syncLightWaitsForReads: false,
+    writesOutToMigrate: false,
+    tracesSplits: true,
+  },
 };
 
 /**

@@ -15,7 +15,7 @@ import { type Folio, testFlag } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace, MigrateMode, MigrateOutcome } from "../pagecache/address-space.ts";
-import type { BufferHead } from "../pagecache/buffers/buffer-head.ts";
+import { BH, type BufferHead } from "../pagecache/buffers/buffer-head.ts";
 import { folioBuffers } from "../pagecache/buffers/folio-buffers.ts";
 import type { Blocking, Steps } from "../sched/blocking.ts";
 import { copyUnlessDone, migrateFolio, movePrivate } from "./callbacks.ts";
@@ -75,12 +75,28 @@ function* migrateWithBuffers(
   const ring = head.ring();
   if (mode === "async") {
     if (!(yield* trylockBuffers(mem, ring))) return "EAGAIN";
+  } else if (mode === "sync-light" && !mem.profile.syncLightWaitsForReads) {
+    if (!(yield* lockUnlessRead(mem, ring))) return "EAGAIN";
   } else {
     for (const bh of ring) yield* bh.lock();
   }
   const outcome = yield* moveBuffers({ mem, mapping, dst, src, mode, ring });
   for (const bh of ring) bh.unlock();
   return outcome;
+}
+
+/** All; or none, where the wait would be for a read. */
+function* lockUnlessRead(mem: Memory, ring: readonly BufferHead[]): Blocking<boolean> {
+  for (let at = 0; at < ring.length; at++) {
+    const bh = ring[at];
+    if ((bh.state & (BH.locked | BH.uptodate)) === BH.locked) {
+      mem.events.refusals.refuse("buffer_locked", 1, 0);
+      for (const taken of ring.slice(0, at)) taken.unlock();
+      return false;
+    }
+    yield* bh.lock();
+  }
+  return true;
 }
 
 /** All or none. */

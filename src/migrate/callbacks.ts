@@ -55,6 +55,7 @@ export function* filemapMigrateFolio(
 /**
  * For owners without `migrateFolio`: private state is given up, and then the folio moves as one
  * without. A dirty folio is written out first, if the mode may wait for that; another try moves it.
+ * Kernels that write nothing out leave it where it is.
  * Linux: `fallback_migrate_folio()`.
  */
 export function* fallbackMigrateFolio(
@@ -68,7 +69,8 @@ export function* fallbackMigrateFolio(
   const { refusals } = mem.events;
   if (testFlag(mem, src, PG.dirty)) {
     refusals.refuse("private_dirty", 1, 0);
-    if (mode === "async" || mode === "sync-light") return "EBUSY";
+    const mayWrite = mode === "sync" || mode === "sync-no-copy";
+    if (!mayWrite || !mem.profile.writesOutToMigrate) return "EBUSY";
     return yield* writeout(vm, mapping, src);
   }
   if (!(yield* filemapReleaseFolio(mem, mapping, src))) {

@@ -201,17 +201,19 @@ function detachBatch(mem: Memory, from: PageList, batch: PageList): void {
 }
 
 function countRun(run: MigrateRun): void {
-  const { events } = run.vm.mem;
+  const { events, profile } = run.vm.mem;
   events.count(VM_EVENT.pgmigrate_success, run.succeededPages);
   events.count(VM_EVENT.pgmigrate_fail, run.failedPages);
   events.count(VM_EVENT.thp_migration_success, run.thpSucceeded);
   events.count(VM_EVENT.thp_migration_fail, run.thpFailed);
   events.count(VM_EVENT.thp_migration_split, run.thpSplit);
-  events.trace?.event(
+  if (events.trace === null) return;
+  const splits = profile.tracesSplits ? `nr_split=${run.splitFolios} ` : "";
+  events.trace.event(
     "mm_migrate_pages",
     `nr_succeeded=${run.succeededPages} nr_failed=${run.failedPages} ` +
       `nr_thp_succeeded=${run.thpSucceeded} nr_thp_failed=${run.thpFailed} ` +
-      `nr_thp_split=${run.thpSplit} mode=${MODE_TRACE_NAMES[run.mode]} reason=${run.reason}`,
+      `nr_thp_split=${run.thpSplit} ${splits}mode=${MODE_TRACE_NAMES[run.mode]} reason=${run.reason}`,
   );
 }
 

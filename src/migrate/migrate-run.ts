@@ -66,5 +66,6 @@ export class MigrateRun {
   addSuccesses(other: MigrateRun): void {
     this.succeed(other.succeededPages, other.thpSucceeded);
     this.thpSplit += other.thpSplit;
+    this.splitFolios += other.splitFolios;
   }
 }

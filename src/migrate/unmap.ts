@@ -19,7 +19,8 @@ import { folioLock, folioTrylock, folioUnlock, folioWaitWriteback } from "../mem
 import { folioPut } from "../memory/folio-ref.ts";
 import { isolatedClass } from "../memory/lru-list.ts";
 import { folioTestAnon, folioTestKsm, folioTestMovable } from "../memory/mapping-word.ts";
-import type { Folio } from "../memory/memmap.ts";
+import { type Folio, testFlag } from "../memory/memmap.ts";
+import type { Memory } from "../memory/memory.ts";
 import { PG } from "../memory/page-flags.ts";
 import { listAddTail, listDel } from "../memory/page-list.ts";
 import { tryToFreeOrphanBuffers } from "../pagecache/buffers/folio-buffers.ts";
@@ -76,6 +77,7 @@ function* lockAndUnmap(
     refusals.refuse("locked", 1, 0);
     // Who makes room for an allocation may hold a folio lock that the holder of this one wants.
     if (patience === "tries" || mode === "async" || mem.memalloc) return "EAGAIN";
+    if (mode === "sync-light" && isBeingRead(mem, src)) return "EAGAIN";
     yield* folioLock(mem, src);
   }
   if ((mem.flags[src] & PG.writeback) !== 0) {
@@ -129,6 +131,11 @@ function* lockAndUnmap(
   folioUnlock(mem, dst);
   release(run, src, anonVma);
   return "EAGAIN";
+}
+
+/** The lock goes with the end of a read, which later kernels find too long for sync-light. */
+function isBeingRead(mem: Memory, src: Folio): boolean {
+  return !mem.profile.syncLightWaitsForReads && !testFlag(mem, src, PG.uptodate);
 }
 
 /** Keeps what the second half needs, in a word that is free until then. */

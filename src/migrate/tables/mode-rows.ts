@@ -13,11 +13,13 @@ import type { MigrateMode } from "../../pagecache/address-space.ts";
 
 export type Step =
   | "lock of src"
+  | "lock of src, unread"
   | "lock of src, memalloc"
   | "lock of dst"
   | "writeback"
   | "reference"
   | "lock of a file's buffer"
+  | "lock of an unread buffer"
   | "lock of a device's buffer"
   | "count on a device's buffer"
   | "fallback: dirty"
@@ -42,11 +44,13 @@ const ROWS_61: readonly Row[] = [
   //                                                async       sync-light  sync        no-copy
   ["nothing",                     "refcount",       "moves 0",  "moves 0",  "moves 0",  "moves 0"],
   ["lock of src",                 "locked",         "stays 10", "waits 4",  "waits 4",  "waits 4"],
+  ["lock of src, unread",         "locked",         "stays 10", "waits 4",  "waits 4",  "waits 4"],
   ["lock of src, memalloc",       "locked",         "stays 10", "stays 10", "stays 10", "stays 10"],
   ["lock of dst",                 "dst_locked",     "stays 10", "stays 10", "stays 10", "stays 10"],
   ["writeback",                   "writeback",      "stays 1",  "stays 1",  "waits 4",  "waits 4"],
   ["reference",                   "refcount",       "stays 10", "stays 10", "stays 10", "stays 10"],
   ["lock of a file's buffer",     "buffer_locked",  "stays 10", "waits 0",  "waits 0",  "waits 0"],
+  ["lock of an unread buffer",    "buffer_locked",  "stays 10", "waits 0",  "waits 0",  "waits 0"],
   ["lock of a device's buffer",   "buffer_locked",  "stays 10", "waits 0",  "waits 0",  "waits 0"],
   ["count on a device's buffer",  "buffer_held",    "stays 10", "stays 10", "stays 10", "stays 10"],
   ["fallback: dirty",             "private_dirty",  "stays 1",  "stays 1",  "moves 1",  "moves 1"],
@@ -66,11 +70,13 @@ const ROWS_63: readonly Row[] = [
   //                                                async       sync-light  sync        no-copy
   ["nothing",                     "refcount",       "moves 0",  "moves 0",  "moves 0",  "moves 0"],
   ["lock of src",                 "locked",         "stays 10", "waits 4",  "waits 4",  "waits 4"],
+  ["lock of src, unread",         "locked",         "stays 10", "waits 4",  "waits 4",  "waits 4"],
   ["lock of src, memalloc",       "locked",         "stays 10", "stays 10", "stays 10", "stays 10"],
   ["lock of dst",                 "dst_locked",     "stays 10", "stays 10", "stays 10", "stays 10"],
   ["writeback",                   "writeback",      "stays 1",  "stays 2",  "waits 2",  "waits 2"],
   ["reference",                   "refcount",       "stays 10", "stays 10", "stays 10", "stays 10"],
   ["lock of a file's buffer",     "buffer_locked",  "stays 10", "waits 3",  "waits 3",  "waits 3"],
+  ["lock of an unread buffer",    "buffer_locked",  "stays 10", "waits 3",  "waits 3",  "waits 3"],
   ["lock of a device's buffer",   "buffer_locked",  "stays 10", "waits 3",  "waits 3",  "waits 3"],
   ["count on a device's buffer",  "buffer_held",    "stays 10", "stays 10", "stays 10", "stays 10"],
   ["fallback: dirty",             "private_dirty",  "stays 1",  "stays 2",  "moves 2",  "moves 2"],
@@ -86,6 +92,15 @@ const ROWS_63: readonly Row[] = [
   ["driver: its own copy",        "driver_refuses", "moves 0",  "moves 0",  "moves 0",  "moves 0"],
 ];
 
+/** Where 6.18 differs from 6.3: in sync-light it waits for no read, and it writes nothing out. */
+// biome-ignore format: a table is read by its columns
+const ROWS_618: readonly Row[] = [
+  //                                                async       sync-light  sync        no-copy
+  ["lock of src, unread",         "locked",         "stays 10", "stays 10", "waits 4",  "waits 4"],
+  ["lock of an unread buffer",    "buffer_locked",  "stays 10", "stays 10", "waits 3",  "waits 3"],
+  ["fallback: dirty",             "private_dirty",  "stays 1",  "stays 2",  "stays 2",  "stays 2"],
+];
+
 /** One cell of the table. */
 export interface ModeCell {
   readonly release: Release;
@@ -96,11 +111,12 @@ export interface ModeCell {
   readonly refusals: number;
 }
 
-/** Every cell of the tables of both releases. */
+/** Every cell of the tables of all releases. */
 export function modeCells(): ModeCell[] {
   return [
     ...ROWS_61.flatMap((row) => cellsOf("6.1", row)),
     ...ROWS_63.flatMap((row) => cellsOf("6.3", row)),
+    ...ROWS_63.flatMap((row) => cellsOf("6.18", ROWS_618.find(([step]) => step === row[0]) ?? row)),
   ];
 }
 

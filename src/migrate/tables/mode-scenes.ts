@@ -4,7 +4,7 @@ import { folioNrPages } from "../../memory/folio.ts";
 import { folioClearWriteback, folioTrylock, folioUnlock } from "../../memory/folio-lock.ts";
 import { folioGet } from "../../memory/folio-ref.ts";
 import { GFP } from "../../memory/gfp.ts";
-import type { Folio } from "../../memory/memmap.ts";
+import { clearFlag, type Folio } from "../../memory/memmap.ts";
 import { PG } from "../../memory/page-flags.ts";
 import { listAddTail } from "../../memory/page-list.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
   MigrateOutcome,
   WritepageOutcome,
 } from "../../pagecache/address-space.ts";
-import type { BufferHead } from "../../pagecache/buffers/buffer-head.ts";
+import { BH } from "../../pagecache/buffers/buffer-head.ts";
 import { attachBuffers } from "../../pagecache/buffers/small-buffers.ts";
 import type { MovableOperations } from "../../pagecache/movable-operations.ts";
 import type { Blocking, Steps } from "../../sched/blocking.ts";
@@ -91,6 +91,7 @@ export class ModeScene {
     const { mem } = call.vm;
     if (step.includes("lock of src")) {
       mem.memalloc = step.endsWith("memalloc");
+      if (step.endsWith("unread")) clearFlag(mem, src, PG.uptodate);
       this.lockSrc();
     } else if (step.endsWith("lock of dst")) this.lockDst();
     else if (step === "writeback") this.startWriteback();
@@ -138,11 +139,14 @@ export class ModeScene {
 
   private useBuffer(step: Step): void {
     const { vm, mapping } = this.call;
-    const bh: BufferHead = attachBuffers(vm.mem, mapping, this.src)[2];
+    const [, unread, bh] = attachBuffers(vm.mem, mapping, this.src);
     if (step === "count on a device's buffer") {
       bh.get();
       return;
     }
+    // Which is nothing to wait for: nobody reads it.
+    unread.state &= ~BH.uptodate;
+    if (step === "lock of an unread buffer") bh.state &= ~BH.uptodate;
     assert(bh.trylock(), "a new buffer is not locked:", bh.block);
     this.queue = /^buffer$/;
     this.release = () => bh.unlock();
@@ -153,6 +157,7 @@ export class ModeScene {
 function operationsFor(step: Step): AddressSpaceOperations | undefined {
   switch (step) {
     case "lock of a file's buffer":
+    case "lock of an unread buffer":
       return { migrateFolio: bufferMigrateFolio };
     case "lock of a device's buffer":
     case "count on a device's buffer":

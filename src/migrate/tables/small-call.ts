@@ -70,8 +70,11 @@ export class Call extends Caller {
     return this.asked.filter((folio) => folio === src).length;
   }
 
-  /** Makes the call; counters and trace must be `numbers`, and nothing may be left behind. */
-  tell(mode: MigrateMode, reason: MigrateReason, numbers: Numbers): MigrateResult {
+  /**
+   * Makes the call; counters and trace must be `numbers`, and nothing may be left behind. `splits`
+   * are large folios of any order, of which only later kernels tell.
+   */
+  tell(mode: MigrateMode, reason: MigrateReason, numbers: Numbers, splits = 0): MigrateResult {
     const { mem } = this.vm;
     const lists = mem.listsInUse;
     const free = mem.zones[0].freePages + this.ownerless();
@@ -80,15 +83,16 @@ export class Call extends Caller {
     assert(succeededPages === numbers[0], "pages that moved:", succeededPages, numbers[0]);
     const wanted = free - (reason === "memory_failure" ? succeededPages : 0);
     assert(mem.zones[0].freePages === wanted, "free pages:", mem.zones[0].freePages, wanted);
-    this.assertTold(mode, reason, numbers);
+    this.assertTold(mode, reason, numbers, splits);
     assert(mem.listsInUse === lists, "lists in use:", mem.listsInUse, lists);
     this.assertStillIsolated();
     return result;
   }
 
   /** The only call so far has counted `numbers`, and told them in the kernel's words. */
-  assertTold(mode: MigrateMode, reason: MigrateReason, numbers: Numbers): void {
-    const { counts } = this.vm.mem.events.vmstat;
+  assertTold(mode: MigrateMode, reason: MigrateReason, numbers: Numbers, splits = 0): void {
+    const { events, profile } = this.vm.mem;
+    const { counts } = events.vmstat;
     const counted = COUNTERS.map((event) => counts[event]).join();
     assert(counted === numbers.join(), "counters:", counted, numbers.join());
     const [succeeded, failed, thpSucceeded, thpFailed, thpSplit] = numbers;
@@ -99,7 +103,7 @@ export class Call extends Caller {
       `mm_migrate_pages_start: ${tail}\n` +
       `mm_migrate_pages: nr_succeeded=${succeeded} nr_failed=${failed} ` +
       `nr_thp_succeeded=${thpSucceeded} nr_thp_failed=${thpFailed} ` +
-      `nr_thp_split=${thpSplit} ${tail}`;
+      `nr_thp_split=${thpSplit}${profile.release === "6.18" ? ` nr_split=${splits}` : ""} ${tail}`;
     assert(told === wanted, "trace:", told, wanted);
     assert(wanted.startsWith(lines[0]), "the call begins with:", lines[0]);
   }
