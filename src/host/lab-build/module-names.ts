@@ -1,9 +1,11 @@
 /**
- * What a module says about names: which it changes, which it reads, which modules it imports.
+ * What the modules of a build say about names: which properties can change, and which cannot.
  *
  * A property whose name is assigned nowhere outside of constructors cannot change once its object
- * is there, so that its reads need no record. The names that are assigned are those of the whole
- * build: `assignedNames` of all its modules together.
+ * is there, so that its reads need no record. Names may also be computed, `counts[kind]++`: what
+ * is computed was once a text, so that a property with the name of some text of the build counts
+ * as assigned. A table is a constant in capitals, `PG`: none that is assigned to by its own name
+ * nowhere is taken to change.
  */
 import ts from "typescript";
 import { forEachTarget, isAssignment, isOfNewObject, isStep, refusal } from "./syntax.ts";
@@ -13,19 +15,68 @@ export interface ModuleNames {
   readonly assigned: ReadonlySet<string>;
   /** Of every property that is named at all. */
   readonly mentioned: ReadonlySet<string>;
+  /** Every text, those that are types too. */
+  readonly texts: ReadonlySet<string>;
+  /** Of tables of which something is assigned. */
+  readonly assignedTables: ReadonlySet<string>;
   /** Of variables, imported ones and others alike. */
   readonly assignedVariables: ReadonlySet<string>;
 }
 
+/** The names of all modules of a build, or of several, together. */
+export class ChangingNames {
+  private readonly changing = new Set<string>();
+  private readonly mentioned = new Set<string>();
+  private readonly texts = new Set<string>();
+  private readonly tables = new Set<string>();
+
+  /** Adds those of a module; whether anything changes now that was taken to be fixed. */
+  add({ assigned, mentioned, texts, assignedTables }: ModuleNames): boolean {
+    const before = this.changing.size + this.tables.size;
+    for (const name of assigned) this.changing.add(name);
+    for (const name of assignedTables) this.tables.add(name);
+    for (const name of mentioned) {
+      this.mentioned.add(name);
+      if (this.texts.has(name)) this.changing.add(name);
+    }
+    for (const text of texts) {
+      this.texts.add(text);
+      if (this.mentioned.has(text)) this.changing.add(text);
+    }
+    return this.changing.size + this.tables.size > before;
+  }
+
+  /** Whether a property of this name can change. */
+  has(name: string): boolean {
+    return this.changing.has(name);
+  }
+
+  /** Whether this is the name of a table that cannot. */
+  isFixedTable(name: string): boolean {
+    return TABLE.test(name) && !this.tables.has(name);
+  }
+
+  /** What of this concerns a module: with the same, its text is the same. */
+  relevantTo({ mentioned }: ModuleNames): string {
+    const names = [...mentioned].filter((name) => this.changing.has(name));
+    return JSON.stringify([names.sort(), [...this.tables].sort()]);
+  }
+}
+
+const TABLE = /^[A-Z][A-Z0-9_]*$/;
+
 export function readModuleNames(file: ts.SourceFile): ModuleNames {
   const assigned = new Set<string>();
   const mentioned = new Set<string>();
+  const texts = new Set<string>();
+  const assignedTables = new Set<string>();
   const assignedVariables = new Set<string>();
   visit(file);
-  return { assigned, mentioned, assignedVariables };
+  return { assigned, mentioned, texts, assignedTables, assignedVariables };
 
   function visit(node: ts.Node): void {
-    if (ts.isTypeNode(node)) return;
+    if (ts.isStringLiteralLike(node)) texts.add(node.text);
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
     if (isAssignment(node)) forEachTarget(node.left, noteTarget);
     else if (isStep(node)) forEachTarget(node.operand, noteTarget);
     else if (ts.isDeleteExpression(node)) forEachTarget(node.expression, noteTarget);
@@ -47,7 +98,16 @@ export function readModuleNames(file: ts.SourceFile): ModuleNames {
     if (ts.isIdentifier(property)) mentioned.add(property.text);
   }
 
+  function noteTable(target: ts.Node): void {
+    if (!ts.isPropertyAccessExpression(target) && !ts.isElementAccessExpression(target)) return;
+    const { expression } = target;
+    if (ts.isIdentifier(expression) && TABLE.test(expression.text)) {
+      assignedTables.add(expression.text);
+    }
+  }
+
   function noteTarget(target: ts.Node): void {
+    noteTable(target);
     if (ts.isIdentifier(target)) {
       assignedVariables.add(target.text);
     } else if (ts.isPropertyAccessExpression(target)) {

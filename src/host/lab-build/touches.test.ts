@@ -19,6 +19,8 @@ function stepsOf(...steps: readonly string[]): Step[] {
     const large = new Uint8Array(1 << 17); const list: any[] = [1, 2, 3];
     const map = new Map<any, any>([[1, "a"], [2, "b"]]); const set = new Set<any>([1]);
     const record: any = { one: 1 }; record.one = 2; lock.held = true; lock.sleepers = lock.sleepers;
+    const counts: Record<string, number> = { found: 0, lost: 0 }; const kinds = ["found", "lost"];
+    const TABLE = { held: 1 } as const; const TOTALS = { found: 0 };
     let shared = 0; let onlyHere = 0; onlyHere++;
     const bump = () => { shared++; };
     return [${functions}];`;
@@ -74,6 +76,10 @@ test("each kind of access is told by its place", () => {
     'return record["one"];': "record.one | ",
     "return { ...record };": "record.one record.length | ",
     'return "one" in record;': "record.one | ",
+    "counts[kinds[0]]++;": "kinds[0] | counts.found",
+    "return counts.found;": "counts.found | ",
+    "return TABLE.held;": " | ",
+    "TOTALS.found++;": " | TOTALS.found",
     "return shared;": "shared | ",
     "bump();": " | shared",
     "let mine = 0; mine++; return mine;": " | ",
@@ -98,6 +104,9 @@ test("steps conflict where they touch one thing, and one changes it", () => {
     ["refcount[1] += 2;", "refcount[1] |= 2;", true],
     ["refcount[1] = 2;", "refcount[2] = 2;", false],
     ["refcount[1] = 2;", "bytes[4] = 1;", true],
+    ["TOTALS.found = 1;", "return TOTALS.found;", true],
+    ["counts[kinds[0]]++;", "return counts.found;", true],
+    ["counts[kinds[1]]++;", "return counts.found;", false],
     ["shared++;", "bump();", false],
     ["shared++;", "if (shared > 0) bump();", true],
     ["map.set(5, 1);", "map.set(6, 1);", true],

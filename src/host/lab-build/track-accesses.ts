@@ -44,7 +44,10 @@ export function elementText(
   const { expression, argumentExpression: index } = node;
   const question = isOptionalLink(node, tracker) ? "?." : "";
   const gap = tracker.breaks(expression, index);
-  if (expression.kind === ts.SyntaxKind.SuperKeyword) return tracker.childrenInPlace(node);
+  const isFixed = tracker.isFixedTable(expression) && note === "readElement";
+  if (isFixed || expression.kind === ts.SyntaxKind.SuperKeyword) {
+    return tracker.childrenInPlace(node);
+  }
   const object = tracker.text(expression);
   if (isSimple(index, tracker) && note !== "removeElement") {
     const text = tracker.raw(index);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as recorder from "../../sched/explore/tracked.ts";
-import { ModuleSource } from "./track.ts";
+import { ChangingNames, ModuleSource } from "./track.ts";
 import { strip, trackedBody } from "./tracked-body.ts";
 
 /** What the body of a function returns or throws, as text; `tell(x)` adds to what is told. */
@@ -173,7 +173,7 @@ test("what cannot be followed is refused with its line", () => {
 test("a variable that changes is not exported", () => {
   for (const body of ["export let n = 0;", "let n = 0; export { n };"]) {
     const module = new ModuleSource(`${body} export const f = () => n++;`, "program.ts");
-    const write = (): string => module.tracked(new Set(), "recorder");
+    const write = (): string => module.tracked(new ChangingNames(), "recorder");
     assert.throws(write, /program\.ts:1: found the exported variable n/);
   }
 });

@@ -10,7 +10,7 @@
  * of collections that are called otherwise than as `object.method(...)`.
  */
 import ts from "typescript";
-import { type ModuleNames, NameIds, readModuleNames } from "./module-names.ts";
+import { ChangingNames, type ModuleNames, NameIds, readModuleNames } from "./module-names.ts";
 import { SharedVariables } from "./shared-variables.ts";
 import { rewriteAccess, rewriteChain } from "./track-accesses.ts";
 import { rewriteAssignment } from "./track-assignments.ts";
@@ -27,6 +27,8 @@ const REWRITES = [
   rewriteAccess,
   rewritePattern,
 ];
+
+export { ChangingNames };
 
 /** One for all builds of this process, so that a module's text is the same in each. */
 const ids = new NameIds();
@@ -46,26 +48,25 @@ export class ModuleSource {
   }
 
   /**
-   * The module's text in the tracked build. `assigned` are the names of properties that some
-   * module of the build assigns, `recorder` is the path of the functions that note touches.
+   * The module's text in the tracked build. `changing` are the names of all of its modules,
+   * `recorder` is the path of the functions that note touches.
    */
-  tracked(assigned: ReadonlySet<string>, recorder: string): string {
-    const relevant = [...this.names.mentioned].filter((name) => assigned.has(name));
-    const key = JSON.stringify([recorder, relevant.sort()]);
+  tracked(changing: ChangingNames, recorder: string): string {
+    const key = `${recorder}\0${changing.relevantTo(this.names)}`;
     let text = this.texts.get(key);
     if (text === undefined) {
-      text = this.write(assigned, recorder);
+      text = this.write(changing, recorder);
       this.texts.set(key, text);
     }
     return text;
   }
 
-  private write(assigned: ReadonlySet<string>, recorder: string): string {
+  private write(changing: ChangingNames, recorder: string): string {
     const { file, prefix, names } = this;
     if (this.variables === null) {
       this.variables = new SharedVariables(file, names.assignedVariables, ids, `${prefix}c`);
     }
-    const tracker = new Tracker(file, prefix, assigned, this.variables, ids, REWRITES);
+    const tracker = new Tracker(file, prefix, changing, this.variables, ids, REWRITES);
     const text = tracker.childrenInPlace(file);
     const head = file.text.slice(0, file.getStart(file));
     return `${tracker.prelude(recorder)}${head}${text}`;

@@ -1,6 +1,6 @@
 /** A piece of code in its tracked form, to be run by a test with the recorder in hand. */
 import { transformSync } from "esbuild";
-import { ModuleSource } from "./track.ts";
+import { ChangingNames, ModuleSource } from "./track.ts";
 
 /** JavaScript of what is TypeScript. */
 export function strip(source: string): string {
@@ -13,7 +13,9 @@ export function strip(source: string): string {
  */
 export function trackedBody(body: string): string {
   const module = new ModuleSource(`function program() {\n${body}\n}`, "program.ts");
-  const text = module.tracked(module.names.assigned, "recorder");
+  const changing = new ChangingNames();
+  changing.add(module.names);
+  const text = module.tracked(changing, "recorder");
   const [, imports = "", rest = ""] =
     /^import \{ (.*?) \} from "recorder"; ([\s\S]*)$/.exec(text) ?? [];
   // An import is a live binding, which a constant is not.

@@ -8,7 +8,7 @@
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../base/input-error.ts";
 import { packageFile } from "../package-root.ts";
-import type { ModuleSource } from "./track.ts";
+import type { ChangingNames, ModuleSource } from "./track.ts";
 
 /** The explorer's own state is nobody's step, and assertions have none. */
 const UNTRACKED: readonly string[] = [
@@ -33,7 +33,7 @@ type Transform = typeof import("./track.ts");
 const RECORDER = packageFile("src/sched/explore/tracked.ts");
 
 export class TrackedModules {
-  /** Whether a module of this build assigns what no module did that was written before it. */
+  /** Whether a module of this build changes what was fixed in all that were read before it. */
   hasNewNames = false;
   private readonly transform: Transform;
   private readonly untracked = UNTRACKED.map((place) => packageFile(place));
@@ -69,12 +69,9 @@ export class TrackedModules {
   /** The tracked text of a module; its own while the build is one that will be made again. */
   textOf(place: string, source: string): string {
     const module = this.moduleOf(place, source);
-    for (const name of module.names.assigned) {
-      if (assigned.has(name)) continue;
-      assigned.add(name);
-      this.hasNewNames = true;
-    }
-    return this.hasNewNames ? source : module.tracked(assigned, RECORDER);
+    changing ??= new this.transform.ChangingNames();
+    if (changing.add(module.names)) this.hasNewNames = true;
+    return this.hasNewNames ? source : module.tracked(changing, RECORDER);
   }
 
   /** A mutant's text is a module of its own. */
@@ -89,7 +86,7 @@ export class TrackedModules {
   }
 }
 
-const assigned = new Set<string>();
+let changing: ChangingNames | null = null;
 const known = new Map<string, ModuleSource>();
 
 /** Beside this file, or, when this is part of the built command, beside that. */

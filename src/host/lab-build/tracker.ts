@@ -6,7 +6,7 @@
  * texts in place, so that all lines keep their numbers.
  */
 import ts from "typescript";
-import type { NameIds } from "./module-names.ts";
+import type { ChangingNames, NameIds } from "./module-names.ts";
 import type { SharedVariable, SharedVariables } from "./shared-variables.ts";
 import { isOfNewObject, lineBreaks } from "./syntax.ts";
 
@@ -30,7 +30,7 @@ export class Tracker {
   readonly tested: Set<ts.Node> = new Set();
   /** Calls whose result is being given a name. */
   readonly namedCalls: Set<ts.Node> = new Set();
-  private readonly assigned: ReadonlySet<string>;
+  private readonly names: ChangingNames;
   private readonly variables: SharedVariables;
   private readonly ids: NameIds;
   private readonly rewrites: readonly Rewrite[];
@@ -44,7 +44,7 @@ export class Tracker {
   constructor(
     file: ts.SourceFile,
     prefix: string,
-    assigned: ReadonlySet<string>,
+    names: ChangingNames,
     variables: SharedVariables,
     ids: NameIds,
     rewrites: readonly Rewrite[],
@@ -52,7 +52,7 @@ export class Tracker {
     this.file = file;
     this.source = file.text;
     this.prefix = prefix;
-    this.assigned = assigned;
+    this.names = names;
     this.variables = variables;
     this.ids = ids;
     this.rewrites = rewrites;
@@ -160,14 +160,20 @@ export class Tracker {
   }
 
   isTracked(name: string): boolean {
-    return this.assigned.has(name) || name === "length" || name === "size";
+    return this.names.has(name) || name === "length" || name === "size";
   }
 
   /** Whether an access of this property is to be noted. */
   isTrackedAccess(node: ts.Node): node is ts.PropertyAccessExpression {
     if (!ts.isPropertyAccessExpression(node)) return false;
     if (node.expression.kind === ts.SyntaxKind.SuperKeyword) return false;
+    if (this.isFixedTable(node.expression)) return false;
     return this.isTracked(node.name.text) && !isOfNewObject(node);
+  }
+
+  /** Whether `node` names a table of which nothing changes. */
+  isFixedTable(node: ts.Node): boolean {
+    return ts.isIdentifier(node) && this.names.isFixedTable(node.text);
   }
 
   variable(node: ts.Node): SharedVariable | undefined {
