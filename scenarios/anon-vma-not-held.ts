@@ -14,8 +14,7 @@
  *
  * The walk goes through memory that is free, or something else by now: a crash, or worse.
  *
- * At first the whole stretch was put under RCU, which keeps such memory from being used again;
- * later a move took a reference to the anon_vma before the first entry goes, as it does now.
+ * Since then a move holds the anon_vma, from before the first entry goes until the last is back.
  */
 import { moveFolioOnce, type Scenario, scenario } from "../src/lab/index.ts";
 import type { Blocking } from "../src/sched/blocking.ts";

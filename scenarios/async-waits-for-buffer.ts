@@ -3,7 +3,7 @@
  *
  * A process that faults for a huge page compacts memory on the way, and must not be held up: it
  * asks for mode ASYNC. The callback for pages with buffers took no notice and locked each buffer as
- * always. A buffer that is being read from a slow disk, a USB stick, kept the fault for seconds:
+ * always. A buffer that is being read from a slow disk kept the fault for seconds:
  *
  *     disk                                      fault, compacting
  *     reads into a buffer, which is locked

@@ -11,12 +11,12 @@
  *     waits for page 2
  *                                               needs page 1 of the same file
  *
- * Neither goes on. It was found within weeks, with a file system on a loop device and compaction.
+ * Neither goes on. It was seen with a loop device, whose worker writes the pages of one file system
+ * to a file of another.
  *
  * Since then a batch is always moved by the rules of mode ASYNC, which waits for nothing; what is
  * left after that is taken one page at a time, and one lock at a time may be waited for.
  */
-
 import { PROFILES } from "../src/base/profile.ts";
 import { moveFolios, type Scenario, scenario } from "../src/lab/index.ts";
 import { folioLock, folioUnlock } from "../src/memory/folio-lock.ts";

@@ -13,8 +13,8 @@
  *     looks another block up: spins for
  *     private_lock
  *
- * The weak point stands in the series as it was posted. What was merged takes the buffers' locks
- * first; private_lock, where it is wanted at all, is taken last and nothing sleeps under it.
+ * The weak point stands in the series as it was posted. The callbacks of today take the buffers'
+ * locks first; private_lock, where it is wanted at all, comes last, and nothing sleeps under it.
  */
 import { moveFolioOnce, type Scenario, scenario } from "../src/lab/index.ts";
 import { bufferMigrateFolio } from "../src/migrate/buffer-callbacks.ts";

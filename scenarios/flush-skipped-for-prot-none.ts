@@ -43,7 +43,7 @@ const story: Scenario = scenario(
     const store = lab.task("processor A", writeUser(vm, mm, vpn, 0, 2));
     lab.task("processor B", protectRange(vm, mm, vpn, vpn + 1, 0));
     lab.reachable(
-      "a page is copied before the flush",
+      "the page has moved before the flush",
       () => mm.mmapLock.held && mem.mapping[folio] === 0,
     );
     yield* lab.run();

@@ -16,7 +16,6 @@
  * later, as long as the page can be found. Either nobody finds it any more, which is what migration
  * entries are for, and these came for huge pages too; or the count is frozen while it is moved.
  */
-
 import { assert } from "../src/base/assert.ts";
 import { moveFolioOnce, type Scenario, scenario } from "../src/lab/index.ts";
 import { folioMapped } from "../src/memory/folio.ts";

@@ -19,7 +19,6 @@
  *
  * Since then who has waited looks at the entry again, under the lock of the page table.
  */
-
 import { assert } from "../src/base/assert.ts";
 import { moveFolioOnce, type Scenario, scenario } from "../src/lab/index.ts";
 import { testFlag } from "../src/memory/memmap.ts";

@@ -15,7 +15,7 @@
  *
  * The rest never comes. The extent stays open for ever, with its locks and its reserved space.
  *
- * Since then the callback takes the mark along, and it is read from the page under its lock.
+ * Since then the callback takes the mark along.
  */
 import { moveFolioOnce, type Scenario, scenario } from "../src/lab/index.ts";
 import type { Blocking } from "../src/sched/blocking.ts";

@@ -17,7 +17,6 @@
  * Since then the note is in the private word, which means nothing to others. A new page must look
  * like what it is: nobody's.
  */
-
 import { PROFILES } from "../src/base/profile.ts";
 import { type Lab, moveFolio, type Scenario, scenario } from "../src/lab/index.ts";
 import type { Machine } from "../src/machine/machine.ts";
