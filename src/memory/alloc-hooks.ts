@@ -9,7 +9,7 @@
 import type { Blocking } from "../sched/blocking.ts";
 import type { ZoneType } from "./constants.ts";
 import type { GfpRequest } from "./gfp.ts";
-import type { Pfn } from "./memmap.ts";
+import type { Folio, Pfn } from "./memmap.ts";
 import type { Node } from "./node.ts";
 import type { Zone } from "./zone.ts";
 
@@ -40,6 +40,16 @@ export interface AllocHooks {
    */
   shouldFail: ((order: number) => boolean) | null;
 }
+
+/**
+ * Allocates a folio by the policy of a task: with an `offset` that of a page in shared memory, which
+ * is interleaved by it, with null by the task's own count. Linux: `alloc_pages()`, mm/mempolicy.c.
+ */
+export type TaskAlloc = (
+  order: number,
+  gfp: number,
+  offset: number | null,
+) => Blocking<Folio | null>;
 
 /** No room above has supplied anything. */
 export function noAllocHooks(): AllocHooks {

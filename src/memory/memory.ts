@@ -8,7 +8,7 @@ import { assert } from "../base/assert.ts";
 import { ALL_FEATURES, type Features } from "../base/features.ts";
 import { type KernelProfile, PROFILES } from "../base/profile.ts";
 import { Events } from "../events/events.ts";
-import { type AllocHooks, noAllocHooks } from "./alloc-hooks.ts";
+import { type AllocHooks, noAllocHooks, type TaskAlloc } from "./alloc-hooks.ts";
 import type { Capture } from "./capture.ts";
 import { PAGEBLOCK_NR_PAGES } from "./constants.ts";
 import type { Frames } from "./frames.ts";
@@ -71,6 +71,8 @@ export class Memory extends Memmap {
   capture: Capture | null = null;
   /** The running task makes room for an allocation: it must not wait for more. PF_MEMALLOC. */
   memalloc = false;
+  /** By the policy of the running task; null for its processor's node. `current->mempolicy`. */
+  taskAlloc: TaskAlloc | null = null;
   /** While above zero no folio rests in a batch. Linux: `lru_disable_count`. */
   lruDisableCount = 0;
   /** Mapping words of files whose pages reclaim must leave alone. Linux: `AS_UNEVICTABLE`. */

@@ -11,6 +11,7 @@
  * | writeBegin         | none                    | held                   | yes                 |
  * | writeEnd           | held                    | given up               | yes                 |
  * | fault              | none                    | held                   | yes                 |
+ * | allocFolio         | none                    | none                   | yes                 |
  * | truncateRange      | none                    | none                   | yes                 |
  * | pageMkwrite        | none, a reference       | held, if "locked"      | yes                 |
  * | invalidateFolio    | held                    | held                   | yes (buffers)       |
@@ -118,6 +119,16 @@ export interface AddressSpaceOperations {
     mapping: AddressSpace,
     offset: number,
   ) => Blocking<Folio | "SIGBUS">;
+  /**
+   * Memory for a new folio. Missing: by the policy of the task that asks. Linux:
+   * `shmem_alloc_folio()`, which asks the policy of the file.
+   */
+  readonly allocFolio?: (
+    mem: Memory,
+    mapping: AddressSpace,
+    offset: number,
+    order: number,
+  ) => Blocking<Folio | null>;
   /**
    * Gives up the pages of a stretch of bytes, wherever they are, and zeroes parts of pages. For
    * owners whose pages may be elsewhere than in the cache. Missing: `truncateInodePages`, with

@@ -28,8 +28,7 @@ export function* filemapNewFolio(
   offset: number,
   order = 0,
 ): Blocking<Folio | NewFolioError> {
-  const request = gfpRequest(GFP_HIGHUSER_MOVABLE, order, mem.nodeOfCpu[mem.cpu]);
-  const folio = yield* folioAllocGfp(mem, request);
+  const folio = yield* allocFolio(mem, mapping, offset, order);
   if (folio === null) return "ENOMEM";
   yield "new-folio-allocated";
   if (!isVacant(mapping, offset, offset + (1 << order) - 1)) {
@@ -41,6 +40,21 @@ export function* filemapNewFolio(
   filemapAddFolio(mem, mapping, folio, offset);
   folioAddLru(mem, folio);
   return folio;
+}
+
+/** By the owner's policy or that of the task; else from its processor's node. */
+function* allocFolio(
+  mem: Memory,
+  mapping: AddressSpace,
+  offset: number,
+  order: number,
+): Blocking<Folio | null> {
+  const { allocFolio: alloc } = mapping.ops;
+  if (alloc !== undefined) return yield* alloc(mem, mapping, offset, order);
+  const { taskAlloc } = mem;
+  if (taskAlloc !== null) return yield* taskAlloc(order, GFP_HIGHUSER_MOVABLE, null);
+  const request = gfpRequest(GFP_HIGHUSER_MOVABLE, order, mem.nodeOfCpu[mem.cpu]);
+  return yield* folioAllocGfp(mem, request);
 }
 
 /** No page from `first` to `last` is in the cache, or in swap. */

@@ -11,10 +11,9 @@
 import { pageFolio } from "../memory/folio.ts";
 import { folioLock, folioTrylock, folioUnlock } from "../memory/folio-lock.ts";
 import { folioGet, folioPut, folioTryGet } from "../memory/folio-ref.ts";
-import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../memory/gfp.ts";
+import { GFP_HIGHUSER_MOVABLE } from "../memory/gfp.ts";
 import type { Folio, Pfn } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
-import { folioAllocGfp } from "../memory/page-alloc.ts";
 import { PG } from "../memory/page-flags.ts";
 import type { AddressSpace } from "../pagecache/address-space.ts";
 import { filemapFault } from "../pagecache/fault.ts";
@@ -23,8 +22,9 @@ import { pageOffset } from "../pagecache/new-folio.ts";
 import { isInFile } from "../pagecache/read.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { mapNewAnonymous } from "./copy-on-write.ts";
-import { VM, type Vma } from "./mm.ts";
+import { type Mm, VM, type Vma } from "./mm.ts";
 import { NO_ENTRY } from "./page-tables.ts";
+import { allocVmaFolio, withTaskPolicy } from "./policy/policy-node.ts";
 import { PTE, PTE_NONE } from "./pte.ts";
 import { addRmap } from "./rmap.ts";
 import type { Vm } from "./vm.ts";
@@ -56,11 +56,13 @@ export function* fileFault(
 /** The folio with the page at `offset`, from the owner. Linux: `__do_fault()`. */
 export function* faultFolio(
   mem: Memory,
+  mm: Mm,
   mapping: AddressSpace,
   offset: number,
 ): Blocking<Folio | "SIGBUS"> {
   const { fault = filemapFault } = mapping.ops;
-  return yield* fault(mem, mapping, offset);
+  if (mm.policy === null) return yield* fault(mem, mapping, offset);
+  return yield* withTaskPolicy(mem, mm, () => fault(mem, mapping, offset));
 }
 
 /** Linux: `do_read_fault()`. */
@@ -72,7 +74,7 @@ function* readFault(
 ): Blocking<FileFaultOutcome> {
   const { mem } = vm;
   const offset = offsetOf(vma, vpn);
-  const folio = yield* faultFolio(mem, mapping, offset);
+  const folio = yield* faultFolio(mem, vma.mm, mapping, offset);
   if (folio === "SIGBUS") return folio;
   const page = pageAt(vm, folio, offset);
   const entry = emptyEntry(vm, vma, vpn);
@@ -92,7 +94,7 @@ function* sharedFault(
   const { mem } = vm;
   const { pageMkwrite } = mapping.ops;
   const offset = offsetOf(vma, vpn);
-  const folio = yield* faultFolio(mem, mapping, offset);
+  const folio = yield* faultFolio(mem, vma.mm, mapping, offset);
   if (folio === "SIGBUS") return folio;
   if (pageMkwrite !== undefined) {
     folioUnlock(mem, folio);
@@ -121,10 +123,9 @@ function* cowFault(
 ): Blocking<FileFaultOutcome> {
   const { mem } = vm;
   const offset = offsetOf(vma, vpn);
-  const near = mem.nodeOfCpu[mem.cpu];
-  const copy = yield* folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, near));
+  const copy = yield* allocVmaFolio(mem, vma, vpn, 0, GFP_HIGHUSER_MOVABLE);
   if (copy === null) return "SIGBUS";
-  const folio = yield* faultFolio(mem, mapping, offset);
+  const folio = yield* faultFolio(mem, vma.mm, mapping, offset);
   if (folio === "SIGBUS") {
     folioPut(mem, copy);
     return folio;

@@ -19,6 +19,7 @@ import type { Hstate } from "./hugetlb/hstate.ts";
 import { Ksm } from "./ksm/ksm.ts";
 import { AnonVma, type DriverMapping, Mm, VM, Vma, type VmaRange } from "./mm.ts";
 import { HUGE_PAGES, PageTables } from "./page-tables.ts";
+import type { SharedPolicy } from "./policy/shared-policy.ts";
 import type { SharedMemory } from "./shared-memory.ts";
 import type { Swap } from "./swap/swap.ts";
 
@@ -45,6 +46,8 @@ export class Vm {
 
   /** Null on a machine that has never had a swap area. */
   swap: Swap | null = null;
+  /** By the shared memory object; those without have none. */
+  readonly sharedPolicies: Map<AddressSpace, SharedPolicy> = new Map();
   /** Whose files shared anonymous memory is; supplied from above. */
   shmem: SharedMemory | null = null;
 

@@ -17,6 +17,7 @@ import { readUser, writeUser } from "../../vm/fault.ts";
 import { forkMm } from "../../vm/fork.ts";
 import { madvise } from "../../vm/madvise/madvise.ts";
 import { type Mm, VM, type Vma } from "../../vm/mm.ts";
+import { mbindPolicy } from "../../vm/policy/set-policy.ts";
 import { cachedFolio, endProcesses, smallVm } from "../../vm/small-vm.ts";
 import { pageOut, smallSwap, supplyPageOut } from "../../vm/swap/small-swap.ts";
 import type { SwapArea } from "../../vm/swap/swap-area.ts";
@@ -266,4 +267,34 @@ test("a large folio over the border is kept in part where it cannot be split", (
   assert.deepEqual([folioNrPages(vm.mem, folio), file.folios.pageCount], [4, 4]);
   folioPut(vm.mem, folio);
   assert.deepEqual(end(scene), [0, 0]);
+});
+
+test("a policy that one process sets on shared memory holds for whoever uses a page first", () => {
+  const nodes = [0, 1];
+  const vm = smallVm({
+    pageCount: 64,
+    zones: nodes.map((node) => ({ startPfn: 32 * node, spanned: 32, node })),
+    distances: nodes.map((from) => nodes.map((to) => 10 + 10 * Math.abs(from - to))),
+  });
+  vm.shmem = new Shmem(vm);
+  supplyPageOut(vm);
+  smallSwap(vm, migrateFolio, { slots: 9 });
+  const file = vm.shmem.createFile("shm", PAGES * PAGE_SIZE);
+  const [one, other] = ["one", "other"].map((name) => vm.createMm(name));
+  const vmas = [one, other].map((mm) => vm.mapFile(mm, { ...mm.freeRange(PAGES), pgoff: 0 }, file));
+  const from = vmas[0].startVpn + 2;
+  assert.equal(mbindPolicy(vm, one, from, vmas[0].endVpn, { mode: "bind", nodes: [1] }), "done");
+  const nodeAt = (page: number): number => {
+    const folio = file.folios.load(page);
+    assert.ok(folio !== null);
+    return vm.mem.nodeOf(folio).id;
+  };
+  const { startVpn, endVpn } = vmas[1];
+  for (const page of [1, 3]) runToEnd(writeUser(vm, other, startVpn + page, 0, 7));
+  assert.deepEqual([nodeAt(1), nodeAt(3)], [0, 1]);
+  lruAddDrain(vm.mem);
+  runToEnd(madvise(vm, other, startVpn, endVpn, "MADV_PAGEOUT"));
+  assert.equal(file.folios.load(3), null);
+  assert.equal(runToEnd(readUser(vm, other, startVpn + 3, 0)), 7);
+  assert.equal(nodeAt(3), 1);
 });

@@ -21,6 +21,7 @@ import {
 } from "../../pagecache/address-space.ts";
 import { noopDirtyFolio } from "../../pagecache/mark-dirty.ts";
 import type { Blocking } from "../../sched/blocking.ts";
+import { allocSharedFolio } from "../../vm/policy/policy-node.ts";
 import type { SharedMemory } from "../../vm/shared-memory.ts";
 import type { SwapArea } from "../../vm/swap/swap-area.ts";
 import type { Vm } from "../../vm/vm.ts";
@@ -41,6 +42,7 @@ export class Shmem implements SharedMemory {
       dirtyFolio: noopDirtyFolio,
       writepage: (_mem, mapping, folio) => shmemWritepage(vm, mapping, folio),
       fault: (_mem, mapping, offset) => shmemFault(vm, mapping, offset),
+      allocFolio: (_mem, mapping, offset, order) => allocSharedFolio(vm, mapping, offset, order),
       writeBegin: (_mem, mapping, posBytes, lengthBytes) =>
         shmemWriteBegin(vm, mapping, posBytes, lengthBytes),
       truncateRange: (_mem, mapping, startBytes, endBytes) =>

@@ -11,14 +11,12 @@
 import { VM_EVENT } from "../../events/vmstat.ts";
 import { folioLock, folioUnlock, folioWaitWriteback } from "../../memory/folio-lock.ts";
 import { folioPut } from "../../memory/folio-ref.ts";
-import { GFP_HIGHUSER_MOVABLE, gfpRequest } from "../../memory/gfp.ts";
 import { type Folio, setFlag, testFlag } from "../../memory/memmap.ts";
-import type { Memory } from "../../memory/memory.ts";
-import { folioAllocGfp } from "../../memory/page-alloc.ts";
 import { PG } from "../../memory/page-flags.ts";
 import type { AddressSpace } from "../../pagecache/address-space.ts";
 import { filemapAddFolio, filemapGetFolio } from "../../pagecache/page-cache.ts";
 import type { Blocking, Steps } from "../../sched/blocking.ts";
+import { allocSharedFolio } from "../../vm/policy/policy-node.ts";
 import type { Swap } from "../../vm/swap/swap.ts";
 import type { SwapArea } from "../../vm/swap/swap-area.ts";
 import { deleteFromSwapCache } from "../../vm/swap/swap-cache.ts";
@@ -31,15 +29,18 @@ export type ShmemSwapInError = "EEXIST" | "ENOMEM" | "EIO";
 
 /** The folio of a slot, in its file, locked and held. */
 export function* shmemSwapIn(
-  { mem }: Vm,
+  vm: Vm,
   swap: Swap,
   mapping: AddressSpace,
   offset: number,
   slot: SwapEntry,
 ): Blocking<Folio | ShmemSwapInError> {
+  const { mem } = vm;
   let folio = yield* filemapGetFolio(mem, swap.mapping, slot);
   if (folio === null) {
-    const read = yield* swapClusterReadahead(swap, slot, () => newFolio(mem));
+    const read = yield* swapClusterReadahead(swap, slot, () =>
+      allocSharedFolio(vm, mapping, offset, 0),
+    );
     if (read === "ENOENT") return "EEXIST";
     if (read === "ENOMEM") return isSwapped(mapping, offset, slot) ? "ENOMEM" : "EEXIST";
     mem.events.count(VM_EVENT.pgmajfault, 1);
@@ -53,10 +54,6 @@ export function* shmemSwapIn(
   folioUnlock(mem, folio);
   folioPut(mem, folio);
   return outcome;
-}
-
-function newFolio(mem: Memory): Blocking<Folio | null> {
-  return folioAllocGfp(mem, gfpRequest(GFP_HIGHUSER_MOVABLE, 0, mem.nodeOfCpu[mem.cpu]));
 }
 
 /** The locked folio leaves the swap cache for its file, if it still is what the slot stands for. */

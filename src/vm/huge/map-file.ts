@@ -33,7 +33,7 @@ export function* hugeFileFault(
   const cached = mapping.folios.load(offset);
   if (cached === null || folioNrPages(mem, cached) !== HUGE_PAGES) return false;
   if (access === "write" && !mapsWritable(vma)) return false;
-  const folio = yield* faultFolio(mem, mapping, offset);
+  const folio = yield* faultFolio(mem, vma.mm, mapping, offset);
   if (folio === "SIGBUS") return false;
   const isMapped = vma.mm.vmaAt(vpn) === vma && mapHugeFile(vm, vma, folio, access);
   if (isMapped && access === "write") yield* folioMarkDirty(mem, mapping, folio);

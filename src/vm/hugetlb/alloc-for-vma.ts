@@ -6,6 +6,7 @@
  */
 import type { Folio } from "../../memory/memmap.ts";
 import type { Blocking } from "../../sched/blocking.ts";
+import type { HugePlace } from "../policy/policy-node.ts";
 import { allocSurplusHugetlb } from "./alloc.ts";
 import type { HugetlbFile } from "./file.ts";
 import { HPG, setFolioSubpool, setHugetlbBit } from "./folio-state.ts";
@@ -22,14 +23,14 @@ export function* allocHugetlbForVma(
   hstate: Hstate,
   file: HugetlbFile | null,
   claim: Claim,
+  place: HugePlace,
 ): Blocking<Folio | null> {
   const { mem } = hstate;
   const subpool = file?.subpool ?? null;
   if (claim === "unpromised" && subpool !== null && !subpool.charge(1)) return null;
-  const node = mem.nodeOfCpu[mem.cpu];
-  let folio = takeFree(hstate, claim, node);
+  let folio = takeFree(hstate, claim, place);
   if (folio === null) {
-    folio = yield* allocSurplusHugetlb(hstate, { node, gfp: 0 });
+    folio = yield* allocSurplusByPolicy(hstate, place);
     if (folio === null) {
       if (claim === "unpromised") subpool?.uncharge(1);
       return null;
@@ -40,10 +41,26 @@ export function* allocHugetlbForVma(
   return folio;
 }
 
+/** Linux: `alloc_buddy_huge_page_with_mpol()`. */
+function* allocSurplusByPolicy(
+  hstate: Hstate,
+  { node, nodes, orAny }: HugePlace,
+): Blocking<Folio | null> {
+  const place = { node, gfp: 0 };
+  const bound = nodes === undefined ? place : { ...place, nodes };
+  const folio = yield* allocSurplusHugetlb(hstate, bound);
+  return folio === null && orAny ? yield* allocSurplusHugetlb(hstate, place) : folio;
+}
+
 /** A free page of the pool, without sleep; null if there is none for that claim. */
-export function takeFree(hstate: Hstate, claim: Claim, near: number): Folio | null {
+export function takeFree(
+  hstate: Hstate,
+  claim: Claim,
+  { node, nodes, orAny }: HugePlace,
+): Folio | null {
   if (claim === "unpromised" && hstate.availableHugePages === 0) return null;
-  const folio = hstate.dequeue(near);
+  let folio = hstate.dequeue(node, nodes);
+  if (folio === null && orAny) folio = hstate.dequeue(node);
   if (folio !== null && claim === "promised") {
     setHugetlbBit(hstate.mem, folio, HPG.restoreReserve);
     hstate.resvHugePages--;

@@ -15,6 +15,7 @@ import type { Memory } from "../../memory/memory.ts";
 import { PG } from "../../memory/page-flags.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { VM, type Vma } from "../mm.ts";
+import { hugeNode } from "../policy/policy-node.ts";
 import { PTE } from "../pte.ts";
 import { addRmapHuge, removeRmapHuge } from "../rmap.ts";
 import type { Vm } from "../vm.ts";
@@ -53,7 +54,7 @@ export function* hugetlbWriteFault(
     return "again";
   }
   folioGet(mem, old);
-  const copy = yield* allocHugetlbForVma(hstateOf(vm), null, "unpromised");
+  const copy = yield* allocHugetlbForVma(hstateOf(vm), null, "unpromised", hugeNode(mem, vma, vpn));
   if (copy === null) {
     folioPut(mem, old);
     return "SIGBUS";
@@ -80,7 +81,7 @@ export function* hugetlbWriteFault(
  */
 export function copyForChild(vm: Vm, child: Vma, vpn: number, folio: Folio): boolean {
   const { mem } = vm;
-  const copy = takeFree(hstateOf(vm), "unpromised", mem.nodeOfCpu[mem.cpu]);
+  const copy = takeFree(hstateOf(vm), "unpromised", hugeNode(mem, child, vpn));
   if (copy === null) return false;
   copyPages(mem, copy, folio);
   const write = (child.flags & VM.write) !== 0 ? PTE.write : 0;

@@ -17,6 +17,7 @@ import type { Blocking } from "../../sched/blocking.ts";
 import { migrationEntryWait } from "../migration-entry.ts";
 import { VM, type Vma } from "../mm.ts";
 import { NO_ENTRY } from "../page-tables.ts";
+import { hugeNode } from "../policy/policy-node.ts";
 import { PTE, PTE_MIGRATION, PTE_NONE } from "../pte.ts";
 import { addRmapHuge } from "../rmap.ts";
 import type { Vm } from "../vm.ts";
@@ -80,7 +81,7 @@ function* privateFault(vm: Vm, vma: Vma, vpn: number): Blocking<"again" | "SIGBU
   const { mem } = vm;
   const index = hugeIndex(vma, vpn);
   const claim = needsReservation(null, vma, index) ? "unpromised" : "promised";
-  const folio = yield* allocHugetlbForVma(hstateOf(vm), null, claim);
+  const folio = yield* allocHugetlbForVma(hstateOf(vm), null, claim, hugeNode(mem, vma, vpn));
   if (folio === null) return "SIGBUS";
   clearPages(mem, folio);
   yield "hugetlb-fault-cleared";
@@ -112,7 +113,7 @@ function* fileFault(
   }
   const index = hugeIndex(vma, vpn);
   const claim = needsReservation(file, vma, index) ? "unpromised" : "promised";
-  const folio = yield* allocHugetlbForVma(hstateOf(vm), file, claim);
+  const folio = yield* allocHugetlbForVma(hstateOf(vm), file, claim, hugeNode(mem, vma, vpn));
   if (folio === null) return "SIGBUS";
   clearPages(mem, folio);
   setFlag(mem, folio, PG.uptodate);

@@ -7,9 +7,10 @@
  */
 import type { Errno } from "../../base/errno.ts";
 import type { Memory } from "../../memory/memory.ts";
+import { type AddressSpace, AS } from "../../pagecache/address-space.ts";
 import type { Blocking } from "../../sched/blocking.ts";
 import { FOLL, getUserPages, putUserPages } from "../gup.ts";
-import type { Mm } from "../mm.ts";
+import type { Mm, Vma } from "../mm.ts";
 import type { Vm } from "../vm.ts";
 import {
   type Mempolicy,
@@ -19,6 +20,7 @@ import {
   rebindMempolicy,
 } from "./mempolicy.ts";
 import { peekInterleaveNode } from "./policy-node.ts";
+import { SharedPolicy } from "./shared-policy.ts";
 
 /** The nodes that a process may get memory from, ascending. */
 function allowedNodes(mem: Memory, mm: Mm): readonly number[] {
@@ -52,8 +54,24 @@ export function mbindPolicy(
     .map((vma) => Math.min(vma.endVpn, endVpn) - Math.max(vma.startVpn, startVpn))
     .reduce((sum, pages) => sum + Math.max(0, pages), 0);
   if (covered === 0 || (policy !== null && covered < endVpn - startVpn)) return "EFAULT";
-  for (const vma of vm.isolateVmas(mm, startVpn, endVpn)) vma.policy = policy;
+  for (const vma of vm.isolateVmas(mm, startVpn, endVpn)) {
+    vma.policy = policy;
+    if (vma.mapping !== null) setSharedPolicy(vm, vma.mapping, vma, policy);
+  }
   return "done";
+}
+
+/** Of shared memory the object has it too, for whoever maps it. Linux: `shmem_set_policy()`. */
+function setSharedPolicy(
+  { sharedPolicies }: Vm,
+  mapping: AddressSpace,
+  { pgoff, startVpn, endVpn }: Vma,
+  policy: Mempolicy | null,
+): void {
+  if ((mapping.flags & AS.swapBacked) === 0) return;
+  const shared = sharedPolicies.get(mapping) ?? new SharedPolicy();
+  sharedPolicies.set(mapping, shared);
+  shared.set(pgoff, pgoff + (endVpn - startVpn), policy);
 }
 
 /** The cpuset of a process allows other nodes from now on; null for all. */
