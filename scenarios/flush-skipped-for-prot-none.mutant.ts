@@ -5,7 +5,7 @@ const mutant: Mutant = {
   file: "src/vm/migration-entry.ts",
   text: "flushTlbPage(vm, vma.mm, vpn);",
   replacement: "if ((bits & PTE.protNone) === 0) flushTlbPage(vm, vma.mm, vpn);",
-  says: /a store is lost/,
+  says: /a store is lost|has written to the free frame/,
 };
 
 export default mutant;

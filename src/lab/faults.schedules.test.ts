@@ -57,13 +57,15 @@ const trustsTheDevice = scenario("a read that failed unlocks", function* (lab): 
 
 const trustsTheOrder = scenario("the last write wins", function* (lab): Blocking<void> {
   const machine = lab.machine();
-  const { frames } = machine.mem;
+  const { mem } = machine;
   const device = lab.device(machine, { reorders: true });
   const ended = new WaitQueue("the end of a write");
   function* write(): Blocking<void> {
+    const folios: Folio[] = [];
     for (const value of [1, 2]) {
-      const folio = (FOLIO + value) as Folio;
-      frames.writeWord(folio, 0, value);
+      const folio = folioAlloc(mem, movableRequest(0)) as Folio;
+      folios.push(folio);
+      mem.frames.writeWord(folio, 0, value);
       device.submit({
         kind: "write",
         block: 0,
@@ -75,6 +77,7 @@ const trustsTheOrder = scenario("the last write wins", function* (lab): Blocking
       yield "submitted";
     }
     while (device.inFlight > 0) yield ended;
+    for (const folio of folios) folioPut(mem, folio);
   }
   lab.task("writer", write());
   yield* lab.run();

@@ -16,10 +16,14 @@ import type { SmallMemoryShape } from "../memory/small-memory.ts";
 import type { Blocking } from "../sched/blocking.ts";
 import { Clock } from "../sched/clock.ts";
 import type { ChoicePoints } from "../sched/explore/choice-points.ts";
+import { runToEnd } from "../sched/run.ts";
 import type { Task } from "../sched/task.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
 import { CheckError } from "./check-error.ts";
 import { contractChecks } from "./checkers/contract-checks.ts";
+import { assertNothingLocked } from "./checkers/end-checks.ts";
+import { Shadow } from "./checkers/shadow.ts";
+import { StepWatch } from "./checkers/step-watch.ts";
 import { type FaultKinds, installFaults } from "./faults.ts";
 import { LabDevice, type LabDeviceOptions } from "./lab-device.ts";
 import { LabTask } from "./lab-task.ts";
@@ -50,6 +54,9 @@ export class Lab {
   private readonly session: LabSession;
   private keptMachines = 0;
   private readonly checked: Machine[] = [];
+  /** One for each machine that is checked, in their order. */
+  private readonly watches: StepWatch[] = [];
+  private readonly shadows: Shadow[] = [];
   private readonly daemons: Set<Task> = new Set();
   private readonly questions: { name: string; holds: () => boolean }[] = [];
 
@@ -64,6 +71,7 @@ export class Lab {
     this.machines.push(machine);
     if (options.checked !== false) {
       machine.vm.cache.ownerChecks = contractChecks(this.choices);
+      this.watches.push(new StepWatch(machine.mem, this.tasks));
       this.checked.push(machine);
     }
     return machine;
@@ -96,6 +104,7 @@ export class Lab {
   /** Runs every task to its end, as the schedule says. Called once. */
   *run(): Blocking<void> {
     this.isRunning = true;
+    for (const watch of this.watches) watch.begin();
     yield this.tasksEnded;
     this.isRunning = false;
   }
@@ -139,6 +148,13 @@ export class Lab {
     return new LabDevice(this, machine.mem, options);
   }
 
+  /** Remembers what tasks write through it; at the end it must all be there. */
+  shadow(machine: Machine): Shadow {
+    const shadow = new Shadow(machine);
+    this.shadows.push(shadow);
+    return shadow;
+  }
+
   /**
    * A task that comes in between in some runs only, which counts as a fault: `pins`, `speculates`,
    * `reclaims`, `truncates`, `wakesEarly`, or a body of your own.
@@ -152,6 +168,7 @@ export class Lab {
   }
 
   afterStep(task: Task | null): void {
+    for (const watch of this.watches) watch.afterStep(task);
     for (const checker of this.checkers) checker.afterStep(task);
   }
 
@@ -162,7 +179,9 @@ export class Lab {
 
   /** Once the body has ended: the machines are whole, and come down without a leak. */
   finish(): void {
-    for (const machine of this.checked) {
+    for (const shadow of this.shadows) runToEnd(shadow.checkAll());
+    for (const [at, machine] of this.checked.entries()) {
+      assertNothingLocked(machine, this.watches[at]);
       lruAddDrainAll(machine.mem);
       checkInvariants(machine);
       teardown(machine);
