@@ -66,6 +66,7 @@ async function textOf(kind: keyof typeof KINDS, name: string, ending: string): P
   return text
     .replaceAll(`./${example}.ts`, `./${name}.ts`)
     .replaceAll(`"${example}.ts"`, `"${name}.ts"`)
+    .replaceAll('name: "driver"', `name: "${name}"`)
     .replaceAll(new RegExp(`\\b${className}\\b`, "g"), classNameOf(name));
 }
 

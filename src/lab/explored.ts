@@ -9,6 +9,8 @@ export interface ExploredScenario {
 }
 
 export interface ExploredMutant {
+  /** Among those of its file, from 1. */
+  readonly number: number;
   /** The mistake, as a sentence. */
   readonly what: string;
   /** The file that declares it. */
@@ -21,7 +23,10 @@ export interface ExploredMutant {
 }
 
 /** Whether the mistake was found, for the reason that it should be. */
-export function isFound({ exploration, says }: ExploredMutant): boolean {
+export function isFound({
+  exploration,
+  says,
+}: Pick<ExploredMutant, "exploration" | "says">): boolean {
   const message = exploration.failure?.message;
   if (message === undefined) return false;
   return says === null || (says instanceof RegExp ? says.test(message) : message.includes(says));

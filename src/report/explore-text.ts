@@ -24,18 +24,13 @@ export function exploreText(explored: ExploredScenario, style: ExploreStyle): st
     `  ${fixed.claim}, ${seconds(fixed)}`,
     ...(fixed.failure === null ? [] : [`  failed: ${fixed.failure.message}`]),
     ...told(fixed, style),
-    ...mutants.flatMap((mutant, at) => mutantLines(mutant, file, at + 1, style)),
+    ...mutants.flatMap((mutant) => mutantLines(mutant, file, style)),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function mutantLines(
-  mutant: ExploredMutant,
-  file: string,
-  number: number,
-  style: ExploreStyle,
-): string[] {
-  const { exploration, inOrder, what } = mutant;
+function mutantLines(mutant: ExploredMutant, file: string, style: ExploreStyle): string[] {
+  const { exploration, inOrder, what, number } = mutant;
   const { colour } = style;
   const found = isFound(mutant);
   const { failure } = exploration;

@@ -69,8 +69,9 @@ class Explorer {
     const { search } = this.options;
     const tried = this.options.mutants ? mutants : [];
     const ofEngine = this.explore(file, null, [search]);
-    const ofMutants = tried.map(async (mutant) => ({
+    const ofMutants = tried.map(async (mutant, at) => ({
       mutant,
+      number: at + 1,
       // With the same search as without the mistake, and with tasks in order.
       searches: await this.explore(file, mutant, [search, { ...search, strategy: "in-order" }]),
     }));
@@ -80,7 +81,8 @@ class Explorer {
       fixed,
       mutants: mutated
         .filter(({ mutant }) => (mutant.scenario ?? fixed.name) === fixed.name)
-        .map(({ mutant, searches: [found, inOrder] }) => ({
+        .map(({ mutant, number, searches: [found, inOrder] }) => ({
+          number,
           what: mutant.what,
           source: mutant.source,
           says: mutant.says ?? null,
