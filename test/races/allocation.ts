@@ -13,9 +13,12 @@ import {
 } from "../../src/memory/page-alloc.ts";
 import { freePages } from "../../src/memory/page-free.ts";
 import type { Blocking } from "../../src/sched/blocking.ts";
-import { writeUser } from "../../src/vm/fault.ts";
+import { runToEnd } from "../../src/sched/run.ts";
+import { readUser, writeUser } from "../../src/vm/fault.ts";
+import { anonymousPage, sharePage } from "../../src/vm/small-vm.ts";
+import { unmapVma } from "../../src/vm/zap.ts";
 import type { Race, RaceRun } from "./race.ts";
-import { World } from "./world.ts";
+import { moveOnce, World } from "./world.ts";
 
 const ORDER = 2;
 /** Out of an unmovable pageblock, where blocks smaller than a pageblock may be captured too. */
@@ -73,15 +76,22 @@ function captureAndAllocation(): RaceRun {
   return { tasks: world.tasks, check: () => world.finish(), outcome: () => world.outcome() };
 }
 
-/** Two threads write to one page that is not there; room is made for each of them. */
-function twoFaults(): RaceRun {
+/** A machine on which room has to be made for each page that a process needs. */
+function worldWithoutRoom(): World {
   const zone = { startPfn: 0, spanned: 64, watermarkLow: 1000 };
   const world = new World({ pageCount: 64, zones: [zone] });
-  const { vm, mem } = world;
+  const { mem } = world;
   mem.allocHooks.slowPath = function* (request: GfpRequest): Blocking<Pfn> {
     yield "room-is-made";
     return allocPages(mem, request);
   };
+  return world;
+}
+
+/** Two threads write to one page that is not there; room is made for each of them. */
+function twoFaults(): RaceRun {
+  const world = worldWithoutRoom();
+  const { vm } = world;
   const mm = vm.createMm("a process of two threads");
   const { startVpn } = vm.mapAnonymous(mm, mm.freeRange(1));
   function* write(value: number): Blocking<string> {
@@ -91,6 +101,47 @@ function twoFaults(): RaceRun {
   world.addTask("one", write(1));
   world.addTask("other", write(2));
   return { tasks: world.tasks, check: () => world.finish(), outcome: () => world.outcome() };
+}
+
+/** A process gets its own copy of a shared page, and waits for room; the page moves meanwhile. */
+function copyAndMove(): RaceRun {
+  const world = worldWithoutRoom();
+  const { vm } = world;
+  const page = anonymousPage(vm, 7);
+  const other = sharePage(vm, page);
+  function* write(): Blocking<string> {
+    return yield* writeUser(vm, page.mm, page.vpn, 0, 8);
+  }
+  world.addTask("writer", write());
+  world.addTask("mover", moveOnce(world, page.folio));
+  const check = (): void => {
+    assert.equal(runToEnd(readUser(vm, page.mm, page.vpn, 0)), 8, "the write is lost");
+    assert.equal(runToEnd(readUser(vm, other.mm, other.vpn, 0)), 7, "the write is shared");
+    world.finish();
+  };
+  return { tasks: world.tasks, check, outcome: () => world.outcome() };
+}
+
+/** A thread waits for room to copy a shared page, and another takes the memory away. */
+function copyAndUnmap(): RaceRun {
+  const world = worldWithoutRoom();
+  const { vm } = world;
+  const page = anonymousPage(vm, 7);
+  const other = sharePage(vm, page);
+  function* write(): Blocking<string> {
+    return yield* writeUser(vm, page.mm, page.vpn, 0, 8);
+  }
+  function* unmap(): Blocking<string> {
+    yield* unmapVma(vm, page.vma);
+    return "unmapped";
+  }
+  world.addTask("writer", write());
+  world.addTask("thread", unmap());
+  const check = (): void => {
+    assert.equal(runToEnd(readUser(vm, other.mm, other.vpn, 0)), 7, "the write is shared");
+    world.finish();
+  };
+  return { tasks: world.tasks, check, outcome: () => world.outcome() };
 }
 
 export const allocationRaces: readonly Race[] = [
@@ -121,6 +172,36 @@ export const allocationRaces: readonly Race[] = [
         text: "if (entry === NO_ENTRY || !takesNewPage(vm.tables.bits(entry))) {",
         replacement: "if (entry === NO_ENTRY) {",
         says: /1 entries, counted 2/,
+      },
+    ],
+  },
+  {
+    name: "a process that waits for a page to copy a shared one into sees that it is moving",
+    start: copyAndMove,
+    schedules: 200,
+    outcomes: ["done, EAGAIN", "done, moved"],
+    mutants: [
+      {
+        what: "a copy is mapped without a second look at what the entry says",
+        file: "src/vm/copy-on-write.ts",
+        text: "tables.bits(entry) === bits;",
+        replacement: "true;",
+        says: /a mapping is removed that was never added/,
+      },
+    ],
+  },
+  {
+    name: "a process that waits for a page to copy a shared one into sees that it is unmapped",
+    start: copyAndUnmap,
+    schedules: 15,
+    outcomes: ["SIGSEGV, unmapped", "done, unmapped"],
+    mutants: [
+      {
+        what: "a copy is mapped without a second look whether there still is an entry",
+        file: "src/vm/copy-on-write.ts",
+        text: "if (copy !== null && isSame) {",
+        replacement: "if (copy !== null) {",
+        says: /the write is shared/,
       },
     ],
   },
