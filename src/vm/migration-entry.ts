@@ -46,6 +46,7 @@ export function* tryToMigrate(vm: Vm, folio: Folio): Steps<void> {
   for (const vma of rmapVmas(vm, folio)) {
     if (skipsStacks && (vma.flags & VM.incompleteStack) !== 0) continue;
     const startVpn = vma.startVpn + (offset - vma.pgoff);
+    if (startVpn >= vma.endVpn || startVpn + pages <= vma.startVpn) continue;
     invalidateRangeStart(vma.mm, startVpn, startVpn + pages);
     yield "try-to-migrate-entry";
     for (let at = 0; at < pages; at++) {
@@ -138,6 +139,7 @@ export function* removeMigrationPtes(vm: Vm, src: Folio, dst: Folio): Steps<void
   }
   for (const vma of rmapVmas(vm, dst)) {
     const startVpn = vma.startVpn + (offset - vma.pgoff);
+    if (startVpn >= vma.endVpn || startVpn + pages <= vma.startVpn) continue;
     yield "remove-migration-entry";
     for (let at = 0; at < pages; at++) {
       if (at > 0 && (startVpn + at) % HUGE_PAGES === 0) yield "remove-migration-entry";

@@ -199,7 +199,7 @@ export const moveHugeRaces: readonly Race[] = [
   {
     name: "a folio that is mapped in part is moved or split, one after the other",
     start: moveAndSplit,
-    schedules: 536,
+    schedules: 25,
     outcomes: ["not split, EAGAIN", "not split, moved", "split, EAGAIN", "split, not isolated"],
     mutants: [
       {
