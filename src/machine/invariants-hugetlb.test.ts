@@ -14,6 +14,7 @@ import {
   touchHuge,
 } from "../vm/hugetlb/small-hugetlb.ts";
 import type { Mm } from "../vm/mm.ts";
+import { assertFound, brokenMachines, type Corruption } from "./corruption.ts";
 import { checkInvariants } from "./invariants.ts";
 import { HUGETLB_INVARIANTS } from "./invariants-hugetlb.ts";
 import type { Machine } from "./machine.ts";
@@ -42,13 +43,7 @@ function newScene(): Scene {
   return { machine, hstate, mm, file, used, free };
 }
 
-interface Corruption {
-  readonly what: string;
-  readonly says: RegExp;
-  readonly corrupt: (scene: Scene) => void;
-}
-
-const POOL: readonly Corruption[] = [
+const POOL: readonly Corruption<Scene>[] = [
   {
     what: "a free page on another node's list",
     says: /huge page \d+ is on node 0's free list/,
@@ -130,7 +125,7 @@ const POOL: readonly Corruption[] = [
   },
 ];
 
-const PROMISES: readonly Corruption[] = [
+const PROMISES: readonly Corruption<Scene>[] = [
   {
     what: "a promise that nobody was given",
     says: /2 huge pages promised, counted 3/,
@@ -154,8 +149,6 @@ const PROMISES: readonly Corruption[] = [
   },
 ];
 
-const BY_RULE = [POOL, PROMISES];
-
 test("nothing is wrong with a pool that has pages of every kind, and all of it comes down", () => {
   const { machine, hstate } = newScene();
   assert.deepEqual([hstate.nrHugePages, hstate.freeHugePages, hstate.resvHugePages], [5, 3, 2]);
@@ -164,18 +157,8 @@ test("nothing is wrong with a pool that has pages of every kind, and all of it c
   assert.equal(machine.vm.hstate, null);
 });
 
-test("there are corruptions for each rule", () => {
-  assert.equal(BY_RULE.length, HUGETLB_INVARIANTS.length);
-});
-
-for (const [at, { name, check }] of HUGETLB_INVARIANTS.entries()) {
-  for (const { what, says, corrupt } of BY_RULE[at]) {
-    test(`${name}: ${what} is found`, () => {
-      const scene = newScene();
-      corrupt(scene);
-      assert.match(check(scene.machine) ?? "nothing found", says);
-    });
-  }
+for (const broken of brokenMachines(HUGETLB_INVARIANTS, [POOL, PROMISES])) {
+  test(`${broken.rule.name}: it finds ${broken.what}`, () => assertFound(newScene(), broken));
 }
 
 test("a wrong count of what a process maps of huge pages is found", () => {

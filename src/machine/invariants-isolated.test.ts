@@ -9,7 +9,9 @@ import { SmallDriver } from "../migrate/small-driver.ts";
 import { isolateForMigration } from "../migrate/small-migration.ts";
 import { runToEnd } from "../sched/run.ts";
 import { anonymousPage, cachedFolio, mapFilePage } from "../vm/small-vm.ts";
+import { assertFound, brokenMachines, type Corruption } from "./corruption.ts";
 import { checkInvariants } from "./invariants.ts";
+import { ISOLATED_INVARIANTS } from "./invariants-isolated.ts";
 import type { Machine } from "./machine.ts";
 import { smallMachine } from "./small-machine.ts";
 
@@ -57,13 +59,7 @@ test("what a snapshot found off the LRU is in a batch or isolated, and it does n
   checkInvariants(machine);
 });
 
-interface Corruption {
-  readonly what: string;
-  readonly says: RegExp;
-  readonly corrupt: (scene: Scene) => void;
-}
-
-const CORRUPTIONS: readonly Corruption[] = [
+const CORRUPTIONS: readonly Corruption<Scene>[] = [
   {
     what: "a folio that was put back and is still counted",
     says: /node 0: 0 and 0 pages .* counted 1 and 0/,
@@ -95,13 +91,8 @@ const CORRUPTIONS: readonly Corruption[] = [
   },
 ];
 
-for (const { what, says, corrupt } of CORRUPTIONS) {
-  test(`${what} is found`, () => {
-    const scene = newScene();
-    checkInvariants(scene.machine);
-    corrupt(scene);
-    assert.throws(() => checkInvariants(scene.machine), { name: "InvariantError", message: says });
-  });
+for (const broken of brokenMachines(ISOLATED_INVARIANTS, [CORRUPTIONS])) {
+  test(`${broken.rule.name}: it finds ${broken.what}`, () => assertFound(newScene(), broken));
 }
 
 function takeOff({ mem }: Machine, folio: Folio): void {

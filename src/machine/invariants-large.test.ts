@@ -8,6 +8,7 @@ import { runToEnd } from "../sched/run.ts";
 import { PTE } from "../vm/pte.ts";
 import { cachedFolio, hugePage, type UserPage } from "../vm/small-vm.ts";
 import { unmapRange } from "../vm/zap.ts";
+import { assertFound, brokenMachines, type Corruption } from "./corruption.ts";
 import { checkInvariants } from "./invariants.ts";
 import { LARGE_INVARIANTS } from "./invariants-large.ts";
 import type { Machine } from "./machine.ts";
@@ -40,13 +41,7 @@ function newScene(): Scene {
   return { machine, whole, half };
 }
 
-interface Corruption {
-  readonly what: string;
-  readonly says: RegExp;
-  readonly corrupt: (scene: Scene) => void;
-}
-
-const ENTRIES: readonly Corruption[] = [
+const ENTRIES: readonly Corruption<Scene>[] = [
   {
     what: "a huge mapping too many",
     says: /folio 512: 1 huge entries, counted 2/,
@@ -77,7 +72,7 @@ const ENTRIES: readonly Corruption[] = [
   },
 ];
 
-const QUEUES: readonly Corruption[] = [
+const QUEUES: readonly Corruption<Scene>[] = [
   {
     what: "a wrong length of the queue",
     says: /node 0: 1 folios queued to be split, counted 2/,
@@ -117,8 +112,6 @@ const QUEUES: readonly Corruption[] = [
   },
 ];
 
-const BY_RULE = [ENTRIES, QUEUES];
-
 test("nothing is wrong with huge pages mapped whole and in part, and nothing of them is left", () => {
   const { machine, whole, half } = newScene();
   assert.equal(machine.mem.mapping[whole.folio + 1], 1);
@@ -127,17 +120,6 @@ test("nothing is wrong with huge pages mapped whole and in part, and nothing of 
   teardown(machine);
 });
 
-test("there are corruptions for each rule", () => {
-  assert.equal(BY_RULE.length, LARGE_INVARIANTS.length);
-});
-
-for (const [at, { name, check }] of LARGE_INVARIANTS.entries()) {
-  for (const { what, says, corrupt } of BY_RULE[at]) {
-    test(`${name}: ${what} is found`, () => {
-      const scene = newScene();
-      corrupt(scene);
-      assert.match(check(scene.machine) ?? "nothing found", says);
-      assert.throws(() => checkInvariants(scene.machine), { name: "InvariantError" });
-    });
-  }
+for (const broken of brokenMachines(LARGE_INVARIANTS, [ENTRIES, QUEUES])) {
+  test(`${broken.rule.name}: it finds ${broken.what}`, () => assertFound(newScene(), broken));
 }

@@ -12,6 +12,7 @@ import { filemapDirtyFolio } from "../pagecache/mark-dirty.ts";
 import { smallFile } from "../pagecache/small-file.ts";
 import { runToEnd } from "../sched/run.ts";
 import { cachedFolio } from "../vm/small-vm.ts";
+import { assertFound, brokenMachines, type Corruption } from "./corruption.ts";
 import { checkInvariants } from "./invariants.ts";
 import { PAGECACHE_INVARIANTS } from "./invariants-pagecache.ts";
 import type { Machine } from "./machine.ts";
@@ -42,13 +43,7 @@ function newScene(): Scene {
   return { machine, file, dirty, clean, buffered, ring };
 }
 
-interface Corruption {
-  readonly what: string;
-  readonly says: RegExp;
-  readonly corrupt: (scene: Scene) => void;
-}
-
-const MARKS: readonly Corruption[] = [
+const MARKS: readonly Corruption<Scene>[] = [
   {
     what: "a dirty page without a mark",
     says: /a small file: page 0 is dirty without a mark/,
@@ -87,7 +82,7 @@ const MARKS: readonly Corruption[] = [
   },
 ];
 
-const RINGS: readonly Corruption[] = [
+const RINGS: readonly Corruption<Scene>[] = [
   {
     what: "a buffer that names another page",
     says: /a buffer of its ring names folio \d+/,
@@ -126,8 +121,6 @@ const RINGS: readonly Corruption[] = [
   },
 ];
 
-const BY_RULE = [MARKS, RINGS];
-
 test("nothing is wrong with files as they should be, and they come down without a leak", () => {
   const { machine } = newScene();
   for (const { name, check } of PAGECACHE_INVARIANTS) assert.equal(check(machine), null, name);
@@ -137,17 +130,6 @@ test("nothing is wrong with files as they should be, and they come down without 
   assert.deepEqual([dirtyPages, writebackPages], [0, 0]);
 });
 
-test("there are corruptions for each rule", () => {
-  assert.equal(BY_RULE.length, PAGECACHE_INVARIANTS.length);
-});
-
-for (const [at, { name, check }] of PAGECACHE_INVARIANTS.entries()) {
-  for (const { what, says, corrupt } of BY_RULE[at]) {
-    test(`${name}: ${what} is found`, () => {
-      const scene = newScene();
-      corrupt(scene);
-      assert.match(check(scene.machine) ?? "nothing found", says);
-      assert.throws(() => checkInvariants(scene.machine), { name: "InvariantError" });
-    });
-  }
+for (const broken of brokenMachines(PAGECACHE_INVARIANTS, [MARKS, RINGS])) {
+  test(`${broken.rule.name}: it finds ${broken.what}`, () => assertFound(newScene(), broken));
 }

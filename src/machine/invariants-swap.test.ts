@@ -12,6 +12,7 @@ import { pageOut, smallSwap } from "../vm/swap/small-swap.ts";
 import type { Swap } from "../vm/swap/swap.ts";
 import type { SwapArea } from "../vm/swap/swap-area.ts";
 import { fillContents, verifyContents } from "./contents.ts";
+import { assertFound, brokenMachines, type Corruption } from "./corruption.ts";
 import { checkInvariants } from "./invariants.ts";
 import { SWAP_INVARIANTS } from "./invariants-swap.ts";
 import type { Machine } from "./machine.ts";
@@ -43,13 +44,7 @@ function newScene(): Scene {
   return { machine, swap: vm.swap, area, out, shared, cached };
 }
 
-interface Corruption {
-  readonly what: string;
-  readonly says: RegExp;
-  readonly corrupt: (scene: Scene) => void;
-}
-
-const SLOTS: readonly Corruption[] = [
+const SLOTS: readonly Corruption<Scene>[] = [
   {
     what: "an entry that no slot counts",
     says: /slot 1: 2 entries, counted 1/,
@@ -105,7 +100,7 @@ const SLOTS: readonly Corruption[] = [
   },
 ];
 
-const CACHE: readonly Corruption[] = [
+const CACHE: readonly Corruption<Scene>[] = [
   {
     what: "a folio with another's entry",
     says: /names a slot that has no folio/,
@@ -138,7 +133,7 @@ const CACHE: readonly Corruption[] = [
   },
 ];
 
-const SHMEM: readonly Corruption[] = [
+const SHMEM: readonly Corruption<Scene>[] = [
   {
     what: "a page that its file has and swap too",
     says: /shm page 0 is cached and in swap/,
@@ -151,16 +146,8 @@ const SHMEM: readonly Corruption[] = [
   },
 ];
 
-for (const [rule, corruptions] of [SLOTS, SHMEM, CACHE].entries()) {
-  for (const { what, says, corrupt } of corruptions) {
-    test(`${SWAP_INVARIANTS[rule].name}: it finds ${what}`, () => {
-      const scene = newScene();
-      assert.equal(SWAP_INVARIANTS[rule].check(scene.machine), null);
-      corrupt(scene);
-      assert.match(SWAP_INVARIANTS[rule].check(scene.machine) ?? "", says);
-      assert.throws(() => checkInvariants(scene.machine), { name: "InvariantError" });
-    });
-  }
+for (const broken of brokenMachines(SWAP_INVARIANTS, [SLOTS, SHMEM, CACHE])) {
+  test(`${broken.rule.name}: it finds ${broken.what}`, () => assertFound(newScene(), broken));
 }
 
 test("a machine with pages in swap is whole, and comes down with no slot left", () => {
@@ -190,7 +177,7 @@ test("a slot with other bytes is found, and one that nobody reaches any more", (
   assert.equal(verifyContents(machine, 7, filled).mismatched, 1);
 });
 
-const LEAKS: readonly Corruption[] = [
+const LEAKS: readonly Corruption<Scene>[] = [
   {
     what: "a slot",
     says: /slots of a swap area leaked: 1/,

@@ -24,6 +24,7 @@ import {
   sharePage,
   type UserPage,
 } from "../vm/small-vm.ts";
+import { assertFound, brokenMachines, type Corruption } from "./corruption.ts";
 import { checkInvariants, INVARIANTS } from "./invariants.ts";
 import type { Machine } from "./machine.ts";
 import { smallMachine } from "./small-machine.ts";
@@ -94,13 +95,7 @@ function largestFree({ mem }: Machine): { pfn: Pfn; order: number } {
   return { pfn: listFirst(mem, zone.freeList(order, MIGRATE.movable)), order };
 }
 
-interface Corruption {
-  readonly what: string;
-  readonly says: RegExp;
-  readonly corrupt: (scene: Scene) => void;
-}
-
-const FREE: readonly Corruption[] = [
+const FREE: readonly Corruption<Scene>[] = [
   {
     what: "a free block that is not aligned",
     says: /free block \d+ of order 1: not aligned/,
@@ -178,7 +173,7 @@ const FREE: readonly Corruption[] = [
   },
 ];
 
-const PER_CPU: readonly Corruption[] = [
+const PER_CPU: readonly Corruption<Scene>[] = [
   {
     what: "a flag on a per-CPU page",
     says: /per-CPU page \d+ has flags/,
@@ -202,7 +197,7 @@ const PER_CPU: readonly Corruption[] = [
   },
 ];
 
-const LRU: readonly Corruption[] = [
+const LRU: readonly Corruption<Scene>[] = [
   {
     what: "a folio on an LRU list without the flag",
     says: /folio \d+ is on an LRU list without PG_lru/,
@@ -254,7 +249,7 @@ const LRU: readonly Corruption[] = [
   },
 ];
 
-const MAPS: readonly Corruption[] = [
+const MAPS: readonly Corruption<Scene>[] = [
   {
     what: "a map count without an entry",
     says: /page \d+: 2 entries, mapcount 3/,
@@ -285,7 +280,7 @@ const MAPS: readonly Corruption[] = [
   },
 ];
 
-const FILES: readonly Corruption[] = [
+const FILES: readonly Corruption<Scene>[] = [
   {
     what: "a folio in a slot of a file that is not its own",
     says: /a file page 0: folio \d+ is not this file's/,
@@ -330,7 +325,7 @@ const FILES: readonly Corruption[] = [
   },
 ];
 
-const REFERENCES: readonly Corruption[] = [
+const REFERENCES: readonly Corruption<Scene>[] = [
   {
     what: "a reference that nobody has",
     says: /folio \d+: 3 references, 2 holders/,
@@ -383,7 +378,7 @@ const REFERENCES: readonly Corruption[] = [
   },
 ];
 
-const CHARGES: readonly Corruption[] = [
+const CHARGES: readonly Corruption<Scene>[] = [
   {
     what: "a cgroup that is charged for more than it pays for",
     says: /cgroup 2: 1 pages, charged 2/,
@@ -401,7 +396,7 @@ const CHARGES: readonly Corruption[] = [
   },
 ];
 
-const MOVABLE: readonly Corruption[] = [
+const MOVABLE: readonly Corruption<Scene>[] = [
   {
     what: "a page of a driver that is not there",
     says: /movable page \d+: no driver has id 3/,
@@ -441,7 +436,7 @@ const MOVABLE: readonly Corruption[] = [
   },
 ];
 
-const MERGED: readonly Corruption[] = [
+const MERGED: readonly Corruption<Scene>[] = [
   {
     what: "a merged page that is marked as one process's",
     says: /merged page \d+: is marked as one process's/,
@@ -502,8 +497,6 @@ const MERGED: readonly Corruption[] = [
   },
 ];
 
-const BY_RULE = [FREE, PER_CPU, LRU, MAPS, FILES, REFERENCES, CHARGES, MOVABLE, MERGED];
-
 test("nothing is wrong with a machine that has something of every kind", () => {
   const { machine, pcpPage } = newScene();
   assert.equal(machine.mem.refcount[pcpPage], 0);
@@ -512,19 +505,18 @@ test("nothing is wrong with a machine that has something of every kind", () => {
   checkInvariants(machine);
 });
 
-test("there are corruptions for each rule", () => {
-  assert.equal(BY_RULE.length, INVARIANTS.length);
-});
-
-for (const [at, { name, check }] of INVARIANTS.entries()) {
-  for (const { what, says, corrupt } of BY_RULE[at]) {
-    test(`${name}: ${what} is found`, () => {
-      const scene = newScene();
-      corrupt(scene);
-      assert.match(check(scene.machine) ?? "nothing found", says);
-      assert.throws(() => checkInvariants(scene.machine), { name: "InvariantError" });
-    });
-  }
+for (const broken of brokenMachines(INVARIANTS, [
+  FREE,
+  PER_CPU,
+  LRU,
+  MAPS,
+  FILES,
+  REFERENCES,
+  CHARGES,
+  MOVABLE,
+  MERGED,
+])) {
+  test(`${broken.rule.name}: it finds ${broken.what}`, () => assertFound(newScene(), broken));
 }
 
 test("of several rules that are broken each says its own", () => {
