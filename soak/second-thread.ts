@@ -96,8 +96,9 @@ export class SecondThread {
 
   private settle(done: "done" | FaultError, isAllowed: boolean): void {
     this.world.outcomes.count("fault", done);
-    // Told before the first thread took the permission away, which `isAllowed` does not know of.
-    if (done === "SIGBUS") return;
+    // Told before the first thread took the permission away, which `isAllowed` does not know of; or
+    // it is being taken away just now, and this processor has not been told yet.
+    if (done === "SIGBUS" || this.mm.mmapLock.held) return;
     assert(isAllowed === (done !== "SIGSEGV"), `${this.mm.name}: a use of memory ended in`, done);
   }
 

@@ -24,9 +24,9 @@ const NEAR_AND_FAR = [
 export const SHAPES: readonly SoakShape[] = [
   {
     name: "one node, two processors, no reserve",
-    memory: { pageCount: 1024, nodeOfCpu: [0, 0] },
+    memory: { pageCount: 896, nodeOfCpu: [0, 0] },
     processes: 4,
-    swapSlots: 32,
+    swapSlots: 8,
     release: "6.1",
   },
   {
