@@ -8,7 +8,6 @@ import { SEARCH_DEFAULTS, search } from "../../src/sched/explore/search.ts";
 import type { Explored, Race, RaceRun } from "./race.ts";
 
 export { allRaces } from "./all.ts";
-export { exploreRace } from "./race.ts";
 
 /** What may come of it, by as few schedules as show it. Throws at the first that fails. */
 export function exploreReduced(race: Race): Explored {

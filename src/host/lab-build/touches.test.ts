@@ -1,7 +1,7 @@
 /** What is noted of a tracked module: each place that it reads or changes, and no other. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beginRun, type Footprint, takeFootprint } from "../../sched/explore/touch.ts";
+import { beginRun, type Footprint, record, takeFootprint } from "../../sched/explore/touch.ts";
 import * as recorder from "../../sched/explore/tracked.ts";
 import { trackedBody } from "./tracked-body.ts";
 
@@ -30,6 +30,7 @@ function stepsOf(...steps: readonly string[]): Step[] {
 /** What each step touches, one after the other in one run. */
 function footprints(...steps: readonly string[]): Footprint[] {
   beginRun();
+  record();
   const functions = stepsOf(...steps);
   takeFootprint();
   return functions.map((step) => {
@@ -133,6 +134,7 @@ test("what a step does behind a yield is of the step behind it", () => {
       o.p = yield "a"; o.q[0] = yield "b"; for (const each of o.q) { yield each; o.q[1] = 5; }
     } };`);
   beginRun();
+  record();
   const { steps } = step() as { steps: () => Generator<unknown> };
   const run = steps();
   takeFootprint();

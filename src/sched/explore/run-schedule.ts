@@ -11,7 +11,7 @@ import { assertFinished } from "../run.ts";
 import type { ChoicePoints, Plan } from "./choice-points.ts";
 import { CLOCK, type Program, type Start } from "./program.ts";
 import { ABANDON, hasActor, type Moment, type Strategy } from "./strategy.ts";
-import { beginRun, endRun, forget, takeFootprint } from "./touch.ts";
+import { beginRun, endRun, record, takeFootprint } from "./touch.ts";
 
 /** How a run went. */
 export interface RunEnd {
@@ -54,7 +54,7 @@ export function runSchedule(
 ): RunEnd {
   const run = new ScheduleRun(strategy, choices, maxSteps, listener);
   strategy.begin();
-  beginRun(strategy.touches);
+  beginRun();
   let end: RunEnd["end"] = "failed";
   let error: unknown = null;
   try {
@@ -87,8 +87,7 @@ class ScheduleRun {
   toEnd(program: Program): "finished" | "abandoned" {
     const { strategy, actors } = this;
     const moment = { depth: 0, enabled: 0, last: -1 };
-    // What the start has touched is nobody's step.
-    forget();
+    if (strategy.touches === "recorded") record();
     let looked = look(program);
     for (;;) {
       moment.enabled = enabledActors(program);

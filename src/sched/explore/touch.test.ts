@@ -10,6 +10,7 @@ import {
   forget,
   isTracked,
   objectsSeen,
+  record,
   setTracked,
   takeFootprint,
   touch,
@@ -44,6 +45,7 @@ function conflict(a: readonly Touch[], b: readonly Touch[]): boolean {
 
 test("footprints conflict where one changes what the other reads or changes", () => {
   beginRun();
+  record();
   fc.assert(
     fc.property(touches, touches, (a, b) => {
       assert.equal(footprint(...a).conflictsWith(footprint(...b)), conflict(a, b));
@@ -53,6 +55,7 @@ test("footprints conflict where one changes what the other reads or changes", ()
 
 test("one writes what the other looks at, and not the other way round", () => {
   beginRun();
+  record();
   const looked = footprint([0, 0, READ], [0, 1, READ]);
   const wrote = footprint([0, 1, ADD], [0, 2, READ]);
   assert.ok(wrote.writesWhat(looked));
@@ -62,6 +65,7 @@ test("one writes what the other looks at, and not the other way round", () => {
 
 test("additions commute with one another, and with nothing else", () => {
   beginRun();
+  record();
   const [read, add, write] = [READ, ADD, WRITE].map((how) => footprint([0, 0, how]));
   assert.ok(!add.conflictsWith(add) && !read.conflictsWith(read));
   assert.ok(add.conflictsWith(read) && add.conflictsWith(write) && write.conflictsWith(write));
@@ -71,6 +75,7 @@ test("additions commute with one another, and with nothing else", () => {
 
 test("a location is one however often it is touched, and steps are apart", () => {
   beginRun();
+  record();
   assert.equal(footprint([0, 1, READ], [0, 1, READ], [0, 1, WRITE], [1, 1, READ]).size, 2);
   assert.equal(footprint([0, 1, READ]).size, 1);
   assert.equal(takeFootprint().size, 0);
@@ -83,6 +88,7 @@ test("a location is one however often it is touched, and steps are apart", () =>
 
 test("what is in fresh objects is left out on demand", () => {
   beginRun();
+  record();
   const step = footprint([2, 0, WRITE], [5, 0, READ], [-4, 0, READ], [1, 7, READ]);
   assert.equal(step.before(5).size, 3);
   assert.equal(step.before(1).size, 1, "objects that last are never fresh");
@@ -92,6 +98,7 @@ test("what is in fresh objects is left out on demand", () => {
 test("an object has the same number in every run that makes the same objects", () => {
   const numbersOfRun = (): number[] => {
     beginRun();
+    record();
     const made = [{}, [], new Map(), new Int32Array(4), new (class A {})()];
     for (const object of made) numberObject(object, 0);
     return [...made.map((object) => numberOf(object)), objectsSeen()];
@@ -103,14 +110,17 @@ test("an object has the same number in every run that makes the same objects", (
 
 test("an object from before the run has a number of its own that lasts", () => {
   beginRun();
+  record();
   const [before, other] = [{}, {}];
   numberObject(before, HELD);
   numberObject(other, 0);
   beginRun();
+  record();
   const lasting = numberOf(before);
   assert.ok(lasting < 0);
   numberObject({}, 0);
   beginRun();
+  record();
   assert.notEqual(numberOf(other), lasting);
   assert.equal(numberOf(before), lasting);
   touch(lasting, elementKey(5), READ);
@@ -128,6 +138,7 @@ test("a number leaves no trace that a program could see, and frozen objects have
 
 test("views of one buffer share its number", () => {
   beginRun();
+  record();
   const words = new Int32Array(8);
   numberObject(words, COUNTS);
   const bytes = new Uint8Array(words.buffer, 4);
@@ -158,6 +169,7 @@ test("keys of different kinds are different", () => {
 
 test("locations are told by the names of their objects", () => {
   beginRun();
+  record();
   const counts = new Int32Array(4);
   numberObject(counts, COUNTS);
   const lock = {};

@@ -2,8 +2,8 @@
  * What each step really touched: the recorder of the tracked build.
  *
  * In that build every read and write of shared state goes by here (`tracked/`); in others nothing
- * does, and footprints are empty. A strategy calls `beginRun`, makes the tasks, and after each
- * step takes what the step touched. There is one recorder, as there is one thread.
+ * does, and footprints are empty. A run calls `beginRun`, makes the tasks, calls `record`, and
+ * after each step takes what the step touched. There is one recorder, as there is one thread.
  */
 import { Footprint, strongest } from "./footprint.ts";
 import { doubled, locations } from "./locations.ts";
@@ -36,11 +36,16 @@ export function setTracked(): void {
   tracked = true;
 }
 
-/** The next object made gets number 0; what is touched from now on is recorded, or is not. */
-export function beginRun(touches: "recorded" | "ignored" = "recorded"): void {
+/** The next object made gets number 0; nothing is recorded yet. */
+export function beginRun(): void {
   restartNumbers();
+  endRun();
+}
+
+/** Records from now on: what sets a run's scene is nobody's step, and most of what it touches. */
+export function record(): void {
   forget();
-  recording = touches === "recorded";
+  recording = true;
 }
 
 /** Records nothing until the next run begins: for checks of a machine at rest. */
