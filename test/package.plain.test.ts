@@ -88,7 +88,7 @@ const RESOLUTIONS = [
 
 /** What runs, its types, what it runs on, and the sources, into which the lab puts mistakes. */
 const BELONGS =
-  /^(dist\/(cli|explore-worker|library\/[\w-]+)\.js|dist\/types\/.*\.d\.ts|dist\/licenses\.txt|src\/.*\.ts|(examples|records|snapshots|docs)\/.*|[A-Z]+(\.md)?|package\.json)$/;
+  /^(dist\/(cli|explore-worker|track|library\/[\w-]+)\.js|dist\/types\/.*\.d\.ts|dist\/licenses\.txt|src\/.*\.ts|(examples|records|snapshots|docs)\/.*|[A-Z]+(\.md)?|package\.json)$/;
 
 test("the package is what users need: no benches, no soak, no tests", () => {
   const strange = packed.filter((file) => !BELONGS.test(file) || /\.test\.|bench|soak/.test(file));
@@ -209,12 +209,13 @@ test("the examples compile and are explored as installed, and each mistake in th
   const files = readdirSync(path.join(project, "examples")).map((file) => `examples/${file}`);
   assert.equal(typeErrors(files, { ...RESOLUTIONS[0], allowImportingTsExtensions: true }, []), "");
 
-  const esbuild = path.join(project, "node_modules/esbuild");
   const godwit = path.join(project, "node_modules/.bin/godwit");
   const without = run(godwit, ["explore", "examples", "--json"]);
   assert.equal(without.status, 2);
   assert.match(without.stderr, /npm install esbuild/);
-  symlinkSync(path.join(root, "node_modules/esbuild"), esbuild);
+  for (const name of ["esbuild", "typescript"]) {
+    symlinkSync(path.join(root, "node_modules", name), path.join(project, "node_modules", name));
+  }
   const { status, stdout, stderr } = run(godwit, ["explore", "examples", "--json"]);
   assert.equal(status, 0, stderr);
   const { scenarios } = JSON.parse(stdout) as { scenarios: { mutant: string; fixed: string }[] };

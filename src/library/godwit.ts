@@ -5,6 +5,8 @@
  * to its end before it returns, and one that only another task could let go on throws a
  * `WouldSleepError`. `godwit/steps` has the same names as calls that are preempted and sleep.
  * Re-exports and nothing else.
+ *
+ * @module godwit
  */
 
 // A machine.

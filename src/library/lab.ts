@@ -3,5 +3,7 @@
  *
  * Scenarios are written with the calls of `godwit/steps`, whose machines are the lab's. Re-exports
  * and nothing else.
+ *
+ * @module godwit/lab
  */
 export * from "../lab/index.ts";

@@ -4,6 +4,8 @@
  *
  * Files come in as chunks of bytes, so this runs in a browser too; `godwit/node` opens folders and
  * archives. The machines are those of `godwit`. Re-exports and nothing else.
+ *
+ * @module godwit/snapshot
  */
 export { InputError } from "../base/input-error.ts";
 export type { SnapshotFile } from "../snapshot/columns.ts";

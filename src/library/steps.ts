@@ -5,6 +5,8 @@
  * a task, or by `runToEnd`; and what it takes to run several tasks on one machine. Slower than
  * `godwit`, which is the same source without suspensions. The two are apart at run time too: a
  * machine of the one is nothing to the functions of the other. Re-exports and nothing else.
+ *
+ * @module godwit/steps
  */
 
 export type { Blocking, Steps, Suspension } from "../sched/blocking.ts";
