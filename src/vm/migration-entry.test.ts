@@ -224,6 +224,18 @@ test("permission is taken from the VMA as it is now: mprotect may have run meanw
   assert.equal(isExclusive(vm, dst), true);
 });
 
+test("a page comes back without access where its VMA may not be read by then", () => {
+  for (const flags of [VM.read, VM.write, 0]) {
+    const vm = smallVm();
+    const page = anonymousPage(vm, 1);
+    unmap(vm, page.folio);
+    page.vma.flags = flags;
+    remap(vm, page.folio, page.folio);
+    assert.equal((bitsOf(vm, page) & PTE.protNone) !== 0, flags !== VM.read);
+    assert.ok((bitsOf(vm, page) & present) !== 0);
+  }
+});
+
 test("a page that was not writable stays so in a VMA that is: its first write must be seen", () => {
   const vm = smallVm();
   const page = anonymousPage(vm, 1);
