@@ -6,8 +6,10 @@
  *   keeps it;
  * - given a free frame an owner, or written to it, without having allocated it.
  *
- * A search that reduces schedules must know what a verdict depends on: the flags of each folio that
- * the step changed count as read by the step. Allocates nothing; a step costs a look at each frame.
+ * A search that reduces schedules must know what a verdict depends on: the flags of a folio whose
+ * mapping, index or private state changed count as read by the step. (Who frees a frame poisons
+ * it, which a write to it depends on as it is.) Allocates nothing; a step costs a look at each
+ * frame.
  */
 import { POISON_WORD } from "../../memory/frames.ts";
 import { MAPPING_FLAGS, MAPPING_MOVABLE } from "../../memory/mapping-word.ts";
@@ -65,7 +67,7 @@ export class StepWatch {
     const actor = task === null ? UNKNOWN : this.tasks.indexOf(task);
     for (let pfn = 0; pfn < flags.length; pfn++) {
       if (this.isSame(pfn)) continue;
-      if (isTracked()) readElement(mem.flags, pfn);
+      if (isTracked() && this.isOwnedOtherwise(pfn)) readElement(mem.flags, pfn);
       if (this.wasFree(pfn) && this.isFree(pfn)) this.checkFree(pfn, task);
       else if (task !== null) this.checkLocked(pfn, actor);
       const [had, has] = [flags[pfn] & PG.locked, mem.flags[pfn] & PG.locked];
@@ -102,6 +104,16 @@ export class StepWatch {
       this.index[pfn] === mem.index[pfn] &&
       this.private[pfn] === mem.private[pfn] &&
       this.firstWords[pfn] === mem.frames.readWord(pfn as Pfn, 0)
+    );
+  }
+
+  /** What only the holder of the lock may change has changed. */
+  private isOwnedOtherwise(pfn: number): boolean {
+    const { mem } = this;
+    return (
+      this.mapping[pfn] !== mem.mapping[pfn] ||
+      this.index[pfn] !== mem.index[pfn] ||
+      this.private[pfn] !== mem.private[pfn]
     );
   }
 
