@@ -5,13 +5,14 @@
  * what it means there (no `migrateFolio`: the fallback, writeout and all). On a machine without
  * migration every owner's `migrateFolio` is missing, whatever its table says.
  *
- * Lock order: `invalidateLock` of the file, which keeps truncate and reads into the cache apart;
- * in it the folio's own lock, for as long as its place in the mapping must hold; in it
- * `privateLock`, which keeps rings of buffer heads; in it `i_pages` (each change of the index here
- * is atomic). Linux: `struct address_space`.
+ * Lock order: `inodeLock` of the file, which keeps writes and cuts apart; in it `invalidateLock`,
+ * which keeps truncate and reads into the cache apart; in it the folio's own lock, for as long as
+ * its place in the mapping must hold; in it `privateLock`, which keeps rings of buffer heads; in it
+ * `i_pages` (each change of the index here is atomic). Linux: `struct address_space`.
  */
 import type { Folio } from "../memory/memmap.ts";
 import type { Memory } from "../memory/memory.ts";
+import { RwSemaphore } from "../sched/rw-semaphore.ts";
 import { SpinLock } from "../sched/spin-lock.ts";
 import type { AddressSpaceOperations } from "./address-space-operations.ts";
 import type { BufferHeads } from "./buffers/buffer-heads.ts";
@@ -101,6 +102,8 @@ export class AddressSpace {
   readonly buffers: BufferHeads;
   /** Keeps every ring in this file from being found, freed or dirtied. Linux: `private_lock`. */
   readonly privateLock: SpinLock;
+  /** Who writes to the file, or cuts it, keeps others from both. Linux: `i_rwsem`. */
+  readonly inodeLock: RwSemaphore;
   /** Linux: `invalidate_lock`. */
   readonly invalidateLock: InvalidateLock;
   private readonly shared: SharedByFiles;
@@ -125,6 +128,7 @@ export class AddressSpace {
     this.faultReadahead = new FileReadahead(traits.readaheadPages);
     this.canWriteback = traits.canWriteback ?? canWrite;
     this.privateLock = new SpinLock("private_lock");
+    this.inodeLock = new RwSemaphore("i_rwsem");
     this.invalidateLock = new InvalidateLock("invalidate_lock");
   }
 

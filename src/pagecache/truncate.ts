@@ -41,7 +41,7 @@ function* truncateSetsize(mem: Memory, mapping: AddressSpace, sizeBytes: number)
 }
 
 /**
- * What a filesystem does for `ftruncate(2)` and `fallocate(2)`: under the file's lock, with parts
+ * What a filesystem does for `ftruncate(2)` and `fallocate(2)`: under the file's locks, with parts
  * of pages zeroed by a write, so that storage gets the zeros. Blocks are the owner's to free.
  */
 export function* truncateFile(
@@ -49,11 +49,13 @@ export function* truncateFile(
   mapping: AddressSpace,
   sizeBytes: number,
 ): Blocking<"done" | WriteError> {
+  yield* mapping.inodeLock.lock();
   yield* mapping.invalidateLock.lock();
   const pageEnd = Math.ceil(sizeBytes / PAGE_SIZE) * PAGE_SIZE;
   const zeroed = yield* zeroPart(mem, mapping, sizeBytes, pageEnd);
   if (zeroed === "done") yield* truncateSetsize(mem, mapping, sizeBytes);
   mapping.invalidateLock.unlock();
+  mapping.inodeLock.unlock();
   return zeroed;
 }
 
@@ -64,6 +66,7 @@ export function* punchHole(
   startBytes: number,
   endBytes: number,
 ): Blocking<"done" | WriteError> {
+  yield* mapping.inodeLock.lock();
   yield* mapping.invalidateLock.lock();
   const firstPageEnd = Math.min(endBytes, Math.ceil(startBytes / PAGE_SIZE) * PAGE_SIZE);
   const lastPageStart = Math.max(startBytes, pageOffset(endBytes) * PAGE_SIZE);
@@ -71,6 +74,7 @@ export function* punchHole(
   if (zeroed === "done") zeroed = yield* zeroPart(mem, mapping, lastPageStart, endBytes);
   if (zeroed === "done") yield* removeHole(mem, mapping, startBytes, endBytes);
   mapping.invalidateLock.unlock();
+  mapping.inodeLock.unlock();
   return zeroed;
 }
 

@@ -4,8 +4,8 @@
  * The way of one page: `writeBegin` gives its folio, locked, with what will not be overwritten
  * read; the bytes are copied; `writeEnd` dirties the folio, lets the file grow and unlocks. Owners
  * without these two get `filemapWriteBegin` and `filemapWriteEnd`, for files without buffers.
- * Positions and lengths are bytes, in multiples of 4; who calls holds the file's own lock against
- * other writers, if it has one. Linux: `generic_perform_write()`, mm/filemap.c, 6.1.
+ * Positions and lengths are bytes, in multiples of 4; `genericFileWrite` takes the file's own lock
+ * against other writers. Linux: `generic_perform_write()`, mm/filemap.c, 6.1.
  */
 import { assert } from "../base/assert.ts";
 import { PAGE_SIZE } from "../memory/constants.ts";
@@ -25,6 +25,22 @@ import { readLockedFolio } from "./read.ts";
 import { folioSize, folioZeroRange } from "./zero-range.ts";
 
 export type WriteError = "EIO" | "ENOMEM";
+
+/**
+ * Writes words as `genericPerformWrite` does, with no other write to the file, and no cut, under
+ * way. Linux: `generic_file_write_iter()`.
+ */
+export function* genericFileWrite(
+  mem: Memory,
+  mapping: AddressSpace,
+  posBytes: number,
+  words: Int32Array,
+): Blocking<number | WriteError> {
+  yield* mapping.inodeLock.lock();
+  const written = yield* genericPerformWrite(mem, mapping, posBytes, words);
+  mapping.inodeLock.unlock();
+  return written;
+}
 
 /** Writes 4-byte words from byte `posBytes` on; how many, or why none. */
 export function* genericPerformWrite(

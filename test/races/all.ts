@@ -1,5 +1,6 @@
 /** Every race, for the tests that try them and for the builds of their mutants. */
 import { allocationRaces } from "./allocation.ts";
+import { fileWritersRaces } from "./file-writers.ts";
 import { folioLockRaces } from "./folio-lock.ts";
 import { hugetlbRaces } from "./hugetlb.ts";
 import { isolationRaces } from "./isolation.ts";
@@ -62,4 +63,5 @@ export const allRaces: readonly Race[] = [
   ...ksmAndSwapRaces,
   ...truncateLargeRaces,
   ...swapReadaheadRaces,
+  ...fileWritersRaces,
 ];
