@@ -7,9 +7,9 @@
  *
  * 6.1 is what the recorded kernel ran. 6.3 is the first that moves folios in batches. 6.18 is as
  * far as what is built here differs: batches, compaction, what is waited for and written out; the
- * bytes are still copied after the swap of the mapping (before it, from 6.12 on). Pairs of snapshots
- * of a 6.18 machine bear it out (`godwit accuracy`): where the kernel gave a zone up, it was at a
- * large dirty folio, which cannot be split.
+ * bytes are still copied after the swap of the mapping (before it, from 6.12 on). Pairs of
+ * snapshots of a 6.18 machine bear it out (`godwit accuracy`): where the kernel gave a zone up, it
+ * was at a large dirty folio, which cannot be split.
  */
 export interface KernelProfile {
   readonly release: string;

@@ -42,8 +42,9 @@ export interface AllocHooks {
 }
 
 /**
- * Allocates a folio by the policy of a task: with an `offset` that of a page in shared memory, which
- * is interleaved by it, with null by the task's own count. Linux: `alloc_pages()`, mm/mempolicy.c.
+ * Allocates a folio by the policy of a task: with an `offset` that of a page in shared memory,
+ * which is interleaved by it, with null by the task's own count. Linux: `alloc_pages()`,
+ * mm/mempolicy.c.
  */
 export type TaskAlloc = (
   order: number,
