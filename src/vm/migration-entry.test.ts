@@ -228,6 +228,8 @@ test("a page comes back without access where its VMA may not be read by then", (
   for (const flags of [VM.read, VM.write, 0]) {
     const vm = smallVm();
     const page = anonymousPage(vm, 1);
+    // The mover's.
+    vm.mem.refcount[page.folio]++;
     unmap(vm, page.folio);
     page.vma.flags = flags;
     remap(vm, page.folio, page.folio);
