@@ -29,6 +29,9 @@ const UNTRACKED: readonly string[] = [
 
 type Transform = typeof import("./track.ts");
 
+/** The folder of this package, with its slash. */
+const PACKAGE = packageFile("/");
+
 /** The functions that note touches: a module of the package like any other. */
 const RECORDER = packageFile("src/sched/explore/tracked.ts");
 
@@ -62,7 +65,9 @@ export class TrackedModules {
 
   /** Whether the module at `place` is to be tracked. */
   takes(place: string): boolean {
-    if (place.includes("/node_modules/")) return false;
+    // The package itself lies in such a folder where it is installed, and is tracked all the same.
+    const within = place.startsWith(PACKAGE) ? place.slice(PACKAGE.length) : place;
+    if (/(^|\/)node_modules\//.test(within)) return false;
     return !this.untracked.some((untracked) => place.startsWith(untracked));
   }
 
