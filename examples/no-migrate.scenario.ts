@@ -1,5 +1,5 @@
 /** An owner without `migrateFolio`: its dirty page is moved, and so written, while a user syncs. */
-import { moveFolio, type Scenario, scenario } from "godwit/lab";
+import { moveFolioOnce, type Scenario, scenario } from "godwit/lab";
 import {
   type Blocking,
   filemapGetFolio,
@@ -26,7 +26,11 @@ const syncMeetsMove: Scenario = scenario(
     folioPut(mem, folio);
     lruAddDrainAll(mem);
 
-    const mover = lab.task("mover", moveFolio(machine, folio));
+    const mover = lab.task("mover", function* (): Blocking<string> {
+      const first = yield* moveFolioOnce(machine, folio);
+      const second = yield* moveFolioOnce(machine, folio);
+      return `${first}, then ${second}`;
+    });
     lab.task("user", function* (): Blocking<void> {
       yield* file.sync();
       lab.check(disk.readWord(0) === 1, "after a sync the device has:", disk.readWord(0));

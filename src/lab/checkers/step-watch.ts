@@ -8,7 +8,7 @@
  *
  * A search that reduces schedules must know what a verdict depends on: the flags of a folio whose
  * mapping, index or private state changed count as read by the step. (Who frees a frame poisons
- * it, which a write to it depends on as it is.) Allocates nothing; a step costs a look at each
+ * it, which a write to it depends on as it is.) A step costs a look at each
  * frame.
  */
 import { POISON_WORD } from "../../memory/frames.ts";
@@ -16,7 +16,7 @@ import { MAPPING_FLAGS, MAPPING_MOVABLE } from "../../memory/mapping-word.ts";
 import type { Pfn } from "../../memory/memmap.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { PG } from "../../memory/page-flags.ts";
-import { isTracked } from "../../sched/explore/touch.ts";
+import { isTracked, unrecorded } from "../../sched/explore/touch.ts";
 import { readElement } from "../../sched/explore/tracked/elements.ts";
 import type { Task } from "../../sched/task.ts";
 import { ContractError } from "./contract-error.ts";
@@ -38,6 +38,8 @@ export class StepWatch {
   private readonly index: Int32Array;
   private readonly private: Int32Array;
   private readonly firstWords: Int32Array;
+  /** Folios of which the last step changed what only the holder of their lock may change. */
+  private readonly judgedByFlags: number[] = [];
   private hasBegun = false;
 
   /** `tasks` may grow. */
@@ -57,17 +59,24 @@ export class StepWatch {
   /** The tasks are about to run. */
   begin(): void {
     this.hasBegun = true;
-    this.keep();
+    unrecorded(() => this.keep());
   }
 
   /** Throws a `ContractError`. `task` is null for what was due. */
   afterStep(task: Task | null): void {
     if (!this.hasBegun) return;
-    const { mem, flags, holders } = this;
+    // What the watch reads is no part of the step, but for what its verdict depends on.
+    unrecorded(() => this.compare(task));
+    for (const pfn of this.judgedByFlags) readElement(this.mem.flags, pfn);
+  }
+
+  private compare(task: Task | null): void {
+    const { mem, flags, holders, judgedByFlags } = this;
+    judgedByFlags.length = 0;
     const actor = task === null ? UNKNOWN : this.tasks.indexOf(task);
     for (let pfn = 0; pfn < flags.length; pfn++) {
       if (this.isSame(pfn)) continue;
-      if (isTracked() && this.isOwnedOtherwise(pfn)) readElement(mem.flags, pfn);
+      if (isTracked() && this.isOwnedOtherwise(pfn)) judgedByFlags.push(pfn);
       if (this.wasFree(pfn) && this.isFree(pfn)) this.checkFree(pfn, task);
       else if (task !== null) this.checkLocked(pfn, actor);
       const [had, has] = [flags[pfn] & PG.locked, mem.flags[pfn] & PG.locked];

@@ -111,7 +111,6 @@ class ScheduleRun {
     assertFinished(program.tasks.filter((task) => !program.isDaemon(task)));
     this.choices.actor = "end";
     endRun();
-    endRun();
     program.finish();
     return "finished";
   }

@@ -54,6 +54,17 @@ export function endRun(): void {
   recording = false;
 }
 
+/** Runs `look` with nothing recorded: for who looks at a run from outside, between its steps. */
+export function unrecorded(look: () => void): void {
+  const was = recording;
+  recording = false;
+  try {
+    look();
+  } finally {
+    recording = was;
+  }
+}
+
 /** Takes what was touched since the last call, or since the run began. */
 export function takeFootprint(): Footprint {
   if (count === 0) return NOTHING;
