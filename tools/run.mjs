@@ -23,6 +23,7 @@ const commands = {
   godwit: (args) => runBundle("dist/cli.js", args),
   soak: (args) => runBundle("dist/soak/main.js", args),
   bench: (args) => runBundle("dist/bench/main.js", args),
+  "bench-schedules": (args) => runBundle("dist/bench/schedules.js", args),
   build: () => Object.keys(builds).forEach(build),
   test,
 };

@@ -1,153 +1,31 @@
 /** A move of a file's folio against all who use the file: by calls, by mappings, by writeback. */
 import assert from "node:assert/strict";
 import { PAGE_SIZE } from "../../src/memory/constants.ts";
-import type { Folio } from "../../src/memory/memmap.ts";
-import { PG } from "../../src/memory/page-flags.ts";
-import { migrateFolio } from "../../src/migrate/callbacks.ts";
-import type { AddressSpace } from "../../src/pagecache/address-space.ts";
-import { MemoryDevice } from "../../src/pagecache/device/block-device.ts";
-import { FileReadahead } from "../../src/pagecache/file-readahead.ts";
-import { MARK } from "../../src/pagecache/folio-index.ts";
-import { invalidateInodePages2, invalidateMappingPages } from "../../src/pagecache/invalidate.ts";
-import { filemapRead } from "../../src/pagecache/read.ts";
-import { smallFile } from "../../src/pagecache/small-file.ts";
-import { punchHole, truncateFile } from "../../src/pagecache/truncate.ts";
+import { invalidateInodePages2 } from "../../src/pagecache/invalidate.ts";
+import { punchHole } from "../../src/pagecache/truncate.ts";
 import { genericPerformWrite } from "../../src/pagecache/write.ts";
-import { doWritepages, filemapWriteAndWait } from "../../src/pagecache/write-cache-pages.ts";
 import type { Blocking } from "../../src/sched/blocking.ts";
 import { runToEnd } from "../../src/sched/run.ts";
-import { readUser, writeUser } from "../../src/vm/fault.ts";
 import { NO_ENTRY } from "../../src/vm/page-tables.ts";
-import { cachedFolio, mapFilePage } from "../../src/vm/small-vm.ts";
-import { PolledDevice } from "./polled-device.ts";
+import { mapFilePage } from "../../src/vm/small-vm.ts";
+import {
+  drop,
+  FileScene,
+  holdsNew,
+  holdsOld,
+  isGone,
+  isMappedAnywhere,
+  mapFile,
+  moveAnd,
+  NEW,
+  onDevice,
+  read,
+  sync,
+  truncate,
+  write,
+} from "./file-scene.ts";
 import type { Mutant, Race, RaceRun } from "./race.ts";
-import { moveOnce, privateCopy, World } from "./world.ts";
-
-const OLD = 1;
-const NEW = 7;
-
-/** A file of one page, which holds OLD on the device and in the cache. */
-class FileScene extends World {
-  readonly device: PolledDevice;
-  readonly file: AddressSpace;
-
-  constructor() {
-    super();
-    const disk = new MemoryDevice(this.mem);
-    disk.writeWord(0, OLD);
-    this.device = new PolledDevice(disk);
-    this.file = smallFile(this.vm.cache, this.device, 1, { migrateFolio });
-    cachedFolio(this.vm, this.file, 0, OLD);
-  }
-
-  get folio(): Folio | null {
-    return this.file.folios.load(0);
-  }
-
-  addMover(): void {
-    const { folio } = this;
-    assert.ok(folio !== null, "there is a page to move");
-    this.addTask("mover", moveOnce(this, folio));
-  }
-
-  run(check: () => void): RaceRun {
-    const checkAll = (): void => {
-      check();
-      this.finish();
-    };
-    return { tasks: this.tasks, check: checkAll, outcome: () => this.outcome() };
-  }
-}
-
-function* write({ mem, file }: FileScene): Blocking<string> {
-  yield "writer-begins";
-  const written = yield* genericPerformWrite(mem, file, 0, new Int32Array(1024).fill(NEW));
-  return written === 1024 ? "wrote" : `${written}`;
-}
-
-function* read({ mem, file }: FileScene): Blocking<string> {
-  yield "reader-begins";
-  const words = new Int32Array(1);
-  const got = yield* filemapRead(mem, file, new FileReadahead(0), 0, words);
-  return got === 1 ? `read ${words[0]}` : `read ${got}`;
-}
-
-function* truncate({ mem, file }: FileScene): Blocking<string> {
-  yield "truncater-begins";
-  yield* truncateFile(mem, file, 0);
-  return "truncated";
-}
-
-function* drop({ mem, file }: FileScene): Blocking<string> {
-  yield "dropper-begins";
-  return (yield* invalidateMappingPages(mem, file, 0, 0)) === 1 ? "dropped" : "kept";
-}
-
-/** Begins to write all that is dirty, and has the device do it. */
-function* sync({ mem, file, device }: FileScene): Blocking<string> {
-  yield "sync-begins";
-  yield* doWritepages(mem, file, { sync: "none", first: 0, last: 0, pagesToWrite: 1 });
-  yield "device-at-work";
-  device.poll();
-  return "synced";
-}
-
-/** Whatever is still dirty reaches the device now. */
-function onDevice({ mem, file, device }: FileScene): number {
-  runToEnd(doWritepages(mem, file, { sync: "all", first: 0, last: 0, pagesToWrite: 1 }));
-  device.poll();
-  runToEnd(filemapWriteAndWait(mem, file));
-  return device.disk.readWord(0);
-}
-
-function moveAnd(use: (scene: FileScene) => Blocking<string>, check: (scene: FileScene) => void) {
-  return (): RaceRun => {
-    const scene = new FileScene();
-    scene.addMover();
-    scene.addTask("user", use(scene));
-    return scene.run(() => check(scene));
-  };
-}
-
-function holdsOld({ mem, folio }: FileScene): void {
-  assert.ok(folio === null || mem.frames.readWord(folio, 0) === OLD, "the contents are lost");
-}
-
-function holdsNew(scene: FileScene): void {
-  const { mem, folio, file } = scene;
-  assert.ok(folio !== null && mem.frames.readWord(folio, 0) === NEW, "the write is lost");
-  assert.ok((mem.flags[folio] & PG.dirty) !== 0, "the page that was written is clean");
-  assert.ok(file.folios.isMarked(0, MARK.dirty), "the page that was written is not marked");
-  assert.equal(onDevice(scene), NEW);
-}
-
-function isGone({ file }: FileScene): void {
-  assert.equal(file.folios.pageCount, 0, "a page behind the file's end");
-}
-
-/** A process that maps the file, and whether a page of it is mapped in the end. */
-function mapFile(scene: FileScene, kind: "shared" | "private"): Blocking<string>[] {
-  const { vm, file } = scene;
-  const mm = vm.createMm("a process");
-  const range = { ...mm.freeRange(1), pgoff: 0 };
-  const vma = kind === "shared" ? vm.mapFile(mm, range, file) : vm.mapFilePrivate(mm, range, file);
-  function* readPage(): Blocking<string> {
-    return `${yield* readUser(vm, mm, vma.startVpn, 0)}`;
-  }
-  function* writePage(): Blocking<string> {
-    return `${yield* writeUser(vm, mm, vma.startVpn, 0, NEW)}`;
-  }
-  return [readPage(), writePage()];
-}
-
-function isMappedAnywhere({ vm }: FileScene): boolean {
-  return vm.mms.some((mm) =>
-    mm?.vmas.some(({ startVpn }) => {
-      const entry = mm.directory.find(startVpn);
-      return entry !== NO_ENTRY && vm.tables.bits(entry) !== 0;
-    }),
-  );
-}
+import { moveOnce, privateCopy } from "./world.ts";
 
 /** A hole where a process reads: what it maps in the end is what the file has there. */
 function faultAndPunch(): RaceRun {
