@@ -27,7 +27,8 @@ for (const { file, mutants } of await findScenarios("scenarios")) {
 
   for (const mutant of mutants) {
     test(`${name}: found: ${mutant.what}`, async () => {
-      const searches = await explore(file, mutant, [{}, { strategy: "in-order" }]);
+      const ways = [{}, { strategy: "in-order" }] as const;
+      const searches = await explore(file, mutant, ways, mutant.scenario);
       const [[exploration], [inOrder]] = searches;
       const { what, source, says } = mutant;
       const message = exploration.failure?.message;
@@ -38,18 +39,19 @@ for (const { file, mutants } of await findScenarios("scenarios")) {
   }
 }
 
-/** What came of each scenario of the file, for each of `searches`. */
+/** What came of each scenario of the file, or of that one, for each of `searches`. */
 async function explore(
   file: string,
   mutant: AppliedMutant | null,
   searches: Job["searches"],
+  only: string | null = null,
 ): Promise<Exploration[][]> {
   // A search that must leave nothing out is short where it knows what each step touches.
   const options = mutant === null ? ({ touches: "tracked" } as const) : { mutant };
   const { module } = await buildScenario(file, options);
   try {
     const { run } = await import(pathToFileURL(module).href);
-    return run({ file, only: null, searches });
+    return run({ file, only, searches });
   } finally {
     await rm(path.dirname(module), { recursive: true });
   }
