@@ -11,7 +11,7 @@ import type { Exploration } from "../../lab/explore-scenario.ts";
 import type { ExploredScenario } from "../../lab/explored.ts";
 import type { SearchOptions } from "../../sched/explore/search.ts";
 import { buildScenario } from "../lab-build/build-scenario.ts";
-import { ExplorePool } from "./explore-pool.ts";
+import { ExplorePool, HangError } from "./explore-pool.ts";
 import type { Order } from "./explore-worker.ts";
 import type { FoundMutant, ScenarioFile } from "./find-scenarios.ts";
 
@@ -75,20 +75,21 @@ class Explorer {
       // With the same search as without the mistake, and with tasks in order.
       searches: await this.explore(file, mutant, [search, { ...search, strategy: "in-order" }]),
     }));
-    const [[explorations], ...mutated] = await Promise.all([ofEngine, ...ofMutants]);
+    const [engine, ...mutated] = await Promise.all([ofEngine, ...ofMutants]);
+    const explorations = engine instanceof HangError ? [hung(file, engine)] : engine[0];
     return explorations.map((fixed, at) => ({
       file,
       fixed,
       mutants: mutated
         .filter(({ mutant }) => (mutant.scenario ?? fixed.name) === fixed.name)
-        .map(({ mutant, number, searches: [found, inOrder] }) => ({
-          number,
-          what: mutant.what,
-          source: mutant.source,
-          says: mutant.says ?? null,
-          exploration: found[at],
-          inOrder: inOrder[at],
-        })),
+        .map(({ mutant, number, searches }) => {
+          const [found, inOrder] =
+            searches instanceof HangError
+              ? [hung(fixed.name, searches), hung(fixed.name, searches)]
+              : [searches[0][at], searches[1][at]];
+          const { what, source, says = null } = mutant;
+          return { number, what, source, says, exploration: found, inOrder };
+        }),
     }));
   }
 
@@ -96,7 +97,7 @@ class Explorer {
     file: string,
     mutant: FoundMutant | null,
     searches: readonly Partial<SearchOptions>[],
-  ): Promise<BySearch> {
+  ): Promise<BySearch | HangError> {
     const { only, maxSeconds } = this.options;
     const module = await this.build(file, mutant);
     try {
@@ -106,6 +107,9 @@ class Explorer {
       const answer = await this.pool.ask(order, name, maxSeconds * searches.length);
       assert(answer.kind === "explored", "a worker explores what it is to explore");
       return answer.explorations;
+    } catch (error) {
+      if (error instanceof HangError) return error;
+      throw error;
     } finally {
       await rm(path.dirname(module), { recursive: true, force: true });
     }
@@ -121,4 +125,19 @@ class Explorer {
     this.lastBuild = build.catch(() => {});
     return (await build).module;
   }
+}
+
+/** A step that never ends cannot be stopped, nor be told: all that is known is that it hangs. */
+function hung(name: string, { message, seconds }: HangError): Exploration {
+  return {
+    name,
+    verdict: "failed",
+    schedules: 0,
+    seconds,
+    claim: "not finished",
+    complete: false,
+    coverage: { outcomes: {}, states: {}, points: {} },
+    failure: { message, error: null, replay: "", run: null, story: null },
+    finalStates: null,
+  };
 }

@@ -22,8 +22,15 @@ interface Waiting {
 }
 
 /** A module did not answer in time. */
-class HangError extends Error {
+export class HangError extends Error {
   override readonly name = "HangError";
+  /** How long it was waited for. */
+  readonly seconds: number;
+
+  constructor(seconds: number) {
+    super(`no answer after ${seconds} s: a loop without a point in it?`);
+    this.seconds = seconds;
+  }
 }
 
 export class ExplorePool {
@@ -70,7 +77,7 @@ export class ExplorePool {
       this.next();
     };
     const timer = setTimeout(() => {
-      fail(new HangError(`${name}: no answer after ${maxSeconds} s: a step that never ends?`));
+      fail(new HangError(maxSeconds));
     }, maxSeconds * 1000);
     worker.removeAllListeners("error");
     worker.once("error", (error) => {

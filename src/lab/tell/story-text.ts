@@ -42,7 +42,7 @@ export const PLAIN_STYLE: StoryStyle = { width: 100, title: plain, faint: plain,
 const GAP = "  ";
 const STEP_WIDTH = 6;
 /** A column that is narrower breaks the names of points. */
-const TASK_WIDTH_MIN = 12;
+const TASK_WIDTH_MIN = 14;
 const CHANGES_WIDTH_MIN = 26;
 /** Lines of changes that one step may take. */
 const CHANGE_LINES_MAX = 8;
