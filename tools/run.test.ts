@@ -16,6 +16,13 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { root } from "./build/sources.ts";
 
+/** What else is built beside the command. */
+const ENTRIES = [
+  "bench/schedules.ts",
+  "src/host/lab/explore-worker.ts",
+  "src/host/lab-build/track.ts",
+];
+
 let project = "";
 
 before(() => {
@@ -30,6 +37,7 @@ before(() => {
   write("src/base/a.schedules.test.ts", testFile("steps"));
   write("bench/main.ts", "/** Nothing to measure. */\n");
   write("soak/main.ts", "/** Nothing to soak. */\n");
+  for (const entry of ENTRIES) write(entry, "/** Nothing. */\n");
 });
 
 after(() => rmSync(project, { recursive: true }));
@@ -106,7 +114,7 @@ test("each test runs on the builds that its name asks for", () => {
 test("what is asked for wrongly ends with status 2", () => {
   const { status, stderr } = run(["compact"]);
   assert.equal(status, 2);
-  assert.match(stderr, /^usage: .*start\|godwit\|soak\|bench\|build\|test/);
+  assert.match(stderr, /^usage: .*start\|godwit\|soak\|bench\|bench-schedules\|build\|test/);
   assert.equal(run(["test", "no such path"]).status, 2);
 });
 

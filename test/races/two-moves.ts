@@ -61,8 +61,10 @@ export const twoMovesRaces: readonly Race[] = [
       {
         what: "a mover goes on without the lock that it did not get",
         file: "src/migrate/unmap.ts",
-        text: 'if (patience === "tries" || mode === "async" || mem.memalloc) return "EAGAIN";',
-        replacement: "if (false)",
+        text: `    if (patience === "tries" || mode === "async" || mem.memalloc) return "EAGAIN";
+    if (mode === "sync-light" && isBeingRead(mem, src)) return "EAGAIN";
+    yield* folioLock(mem, src);`,
+        replacement: "",
         says: /unlock of a folio that is not locked/,
       },
     ],
