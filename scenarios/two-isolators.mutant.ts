@@ -1,3 +1,4 @@
+/** Looks at a driver's page that are left out, each found by the scenario that needs it. */
 import type { Mutant } from "../src/lab/index.ts";
 
 const FILE = "src/migrate/isolate-movable.ts";

@@ -2,8 +2,8 @@
  * 2022, 2505a981114d: a walk of a chain of pages while one of them is replaced.
  *
  * zsmalloc packs small objects into groups of up to four pages, which are a chain. A group that is
- * empty is freed by a worker, which locks the pages first, one after the other, and sleeps where one
- * is locked. Nothing kept the chain meanwhile:
+ * empty is freed by a worker, which locks the pages first, one by one, and sleeps where one is
+ * locked. Nothing kept the chain meanwhile:
  *
  *     worker                                    mover
  *                                               locks the second page, to move it

@@ -1,8 +1,8 @@
 /**
  * A balloon: pages that a guest has given back to its host, and takes again when it needs them.
  *
- * `pages` are those that nobody has isolated; `pagesLock` keeps the list. Lock order: a page's lock,
- * then `pagesLock`; who holds that one may only try the other, and passes over a page that the VM
+ * `pages` are those that nobody has isolated; `pagesLock` keeps the list. Lock order: a page's
+ * lock, then `pagesLock`; who holds that may only try the other, and passes over a page that the VM
  * is about to take. What is in a page is of no matter, so none is copied.
  * Linux: mm/balloon_compaction.c, 6.1, without the host.
  */
@@ -53,7 +53,7 @@ export class Balloon {
     return page;
   }
 
-  /** Takes a page from the host, if there is one that nobody has. Linux: `balloon_page_dequeue()`. */
+  /** Takes a page that nobody has from the host. Linux: `balloon_page_dequeue()`. */
   *deflate(): Steps<"deflated" | "none"> {
     const { mem } = this.machine;
     yield* this.pagesLock.lock();
