@@ -22,11 +22,23 @@ export function exploreText(explored: ExploredScenario, style: ExploreStyle): st
   const lines = [
     `${mark(colour, fixed.verdict === "clean")} ${bold(colour, fixed.name)}`,
     `  ${fixed.claim}, ${seconds(fixed)}`,
-    ...(fixed.failure === null ? [] : [`  failed: ${fixed.failure.message}`]),
+    ...(fixed.failure === null ? covered(fixed) : [`  failed: ${fixed.failure.message}`]),
     ...told(fixed, style),
     ...mutants.flatMap((mutant) => mutantLines(mutant, file, style)),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** What a green run stands on. */
+function covered({ coverage: { outcomes, states } }: Exploration): string[] {
+  const counts = (each: Readonly<Record<string, number>>): string =>
+    Object.entries(each)
+      .map(([name, times]) => `${name} (${times})`)
+      .join(", ");
+  return [
+    ...(Object.keys(outcomes).length > 0 ? [`  outcomes: ${counts(outcomes)}`] : []),
+    ...(Object.keys(states).length > 0 ? [`  reached: ${counts(states)}`] : []),
+  ];
 }
 
 function mutantLines(mutant: ExploredMutant, file: string, style: ExploreStyle): string[] {
@@ -91,6 +103,7 @@ export function exploreJson(explored: readonly ExploredScenario[]): {
         claim: fixed.claim,
         outcomes: fixed.coverage.outcomes,
         reached: fixed.coverage.states,
+        points: fixed.coverage.points,
         failure: failureJson(fixed),
       };
       if (mutants.length === 0) return [{ ...common, mutant: null }];
