@@ -10,6 +10,7 @@ import {
   replaySchedule,
   type ScheduleError,
 } from "../../src/sched/explore/explore.ts";
+import { permutations } from "../../src/sched/explore/strategies/in-order.ts";
 import type { Task } from "../../src/sched/task.ts";
 
 /** One text of the engine, replaced. */
@@ -87,11 +88,4 @@ export function runInEveryOrder(race: Race): void {
     // Without a choice the first that can run goes on.
     replaySchedule(inOrder, "");
   }
-}
-
-function permutations(items: readonly number[]): number[][] {
-  if (items.length === 0) return [[]];
-  return items.flatMap((item) =>
-    permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]),
-  );
 }

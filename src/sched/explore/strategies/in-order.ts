@@ -39,7 +39,8 @@ function actorsIn(enabled: number): number[] {
   return actors;
 }
 
-function permutations(items: readonly number[]): number[][] {
+/** Every order of a few items, the given one first. */
+export function permutations<T>(items: readonly T[]): T[][] {
   if (items.length === 0) return [[]];
   return items.flatMap((item) =>
     permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]),
