@@ -101,3 +101,29 @@ test("parameters of a scenario come from fast-check, and its failure is the whol
   assert.match(String(errorInstance), /ScenarioError: 2 additions\nfailed: an addition is lost/);
   assert.match(String(errorInstance), /adder 0 stood between/);
 });
+
+const manyFaults = scenario("what goes wrong is counted", function* (lab): Blocking<void> {
+  function* work(): Blocking<number> {
+    let faults = 0;
+    for (let at = 0; at < 3; at++) if (lab.fault("a request fails")) faults++;
+    yield "worked";
+    return faults;
+  }
+  const task = lab.task("worker", work());
+  yield* lab.run();
+  lab.outcome(`${task.result} faults`);
+});
+
+test("a claim says how many faults it stands for", () => {
+  const one = exploreScenario(manyFaults, { strategy: "all" });
+  assert.deepEqual(one.coverage.outcomes, { "0 faults": 1, "1 faults": 3 });
+  assert.match(one.claim, /under 4 plans of faults and values, with at most 1 faults in a run$/);
+  const all = exploreScenario(manyFaults, { strategy: "all", maxFaults: 3 });
+  assert.deepEqual(all.coverage.outcomes, {
+    "0 faults": 1,
+    "1 faults": 3,
+    "2 faults": 3,
+    "3 faults": 1,
+  });
+  assert.match(all.claim, /under 8 plans of faults and values$/);
+});

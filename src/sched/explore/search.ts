@@ -109,6 +109,8 @@ class Search {
   private plans = 0;
   private failure: Failure | null = null;
   private tooLong = false;
+  /** A plan with one fault more would have been there to try. */
+  private hasMoreFaults = false;
   private readonly kindOf = new Map<string, ChoiceKind>();
 
   constructor(start: Start, options: SearchOptions, listener: RunListener | undefined) {
@@ -144,7 +146,10 @@ class Search {
     if (found.failure !== null || found.complete) return found;
     if (isTracked()) {
       this.startOver();
-      return this.reduced();
+      const next = this.reduced();
+      // What the first look has shown stays shown, if the rest is not finished.
+      const isWorse = !next.complete && next.failure === null && found.claim.startsWith("bounded");
+      return isWorse ? { ...next, claim: found.claim } : next;
     }
     for (let bound = 2; !found.complete && found.failure === null && !this.isSpent; bound++) {
       this.startOver();
@@ -237,7 +242,11 @@ class Search {
   private addPlans(plans: Plan[], known: Set<string>, plan: Plan, met: Iterable<MetChoice>): void {
     const faults = [...plan.keys()].filter((key) => this.kindOf.get(key) === "fault").length;
     for (const { key, kind, limit } of met) {
-      if (plan.has(key) || (kind === "fault" && faults >= this.options.maxFaults)) continue;
+      if (plan.has(key)) continue;
+      if (kind === "fault" && faults >= this.options.maxFaults) {
+        this.hasMoreFaults = true;
+        continue;
+      }
       for (let value = 1; value < limit; value++) {
         const next = new Map(plan).set(key, value);
         const text = planText(next);
@@ -303,7 +312,9 @@ class Search {
   }
 
   private ofPlans(): string {
-    return this.plans === 1 ? "" : `, under ${this.plans} plans of faults and values`;
+    const { maxFaults } = this.options;
+    const plans = this.plans === 1 ? "" : `, under ${this.plans} plans of faults and values`;
+    return this.hasMoreFaults ? `${plans}, with at most ${maxFaults} faults in a run` : plans;
   }
 
   private soFar(): Omit<SearchResult, "complete" | "claim"> {

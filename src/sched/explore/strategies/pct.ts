@@ -8,7 +8,7 @@
  * Finding Bugs", ASPLOS 2010). The length of the longest run so far stands for the steps.
  */
 import type { Random } from "../../../base/random.ts";
-import type { Moment, Step, Strategy } from "../strategy.ts";
+import { firstActor, type Moment, type Step, type Strategy } from "../strategy.ts";
 
 export class Pct implements Strategy {
   readonly touches = "ignored";
@@ -52,7 +52,7 @@ export class Pct implements Strategy {
   private highest(enabled: number): number {
     let best = -1;
     for (let left = enabled; left !== 0; left &= left - 1) {
-      const actor = 31 - Math.clz32(left & -left);
+      const actor = firstActor(left);
       if (best < 0 || this.priorityOf(actor) > this.priorityOf(best)) best = actor;
     }
     return best;

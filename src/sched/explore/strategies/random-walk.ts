@@ -1,6 +1,6 @@
 /** Each step by whoever comes up, with equal chances; for ever. */
 import type { Random } from "../../../base/random.ts";
-import { actorCount, type Moment, type Step, type Strategy } from "../strategy.ts";
+import { actorCount, firstActor, type Moment, type Step, type Strategy } from "../strategy.ts";
 
 export class RandomWalk implements Strategy {
   readonly touches = "ignored";
@@ -15,7 +15,7 @@ export class RandomWalk implements Strategy {
   pick({ enabled }: Moment): number {
     let left = enabled;
     for (let skip = this.random.below(actorCount(enabled)); skip > 0; skip--) left &= left - 1;
-    return 31 - Math.clz32(left & -left);
+    return firstActor(left);
   }
 
   stepped(_step: Step): void {}
